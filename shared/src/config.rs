@@ -1,0 +1,322 @@
+//! What can be set, and how it is read: one table of names, and the typed values behind it.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use chrono::TimeDelta;
+use http::Uri;
+use serde::Serialize;
+
+use crate::classify::{WakeOn, WakePath};
+use crate::idle::{OnSick, Policy};
+use crate::model::{HealthCheckId, HostName, InstanceId, Unreadable};
+
+/// One setting by all its names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// The parameter of `template.yaml`, where a user sets it.
+    pub parameter: Option<&'static str>,
+    /// The environment variable that the functions read.
+    pub variable: Option<&'static str>,
+    /// The tag on an instance that overrides it for that instance.
+    pub tag: Option<&'static str>,
+}
+
+macro_rules! settings {
+    ($($name:ident: $parameter:expr, $variable:expr, $tag:expr;)+) => {
+        $(#[doc = concat!("The names of this setting: see [`SETTINGS`].")]
+        pub const $name: Setting = Setting { parameter: $parameter, variable: $variable, tag: $tag };)+
+        /// Every setting. Tests hold `template.yaml` and the README against this table.
+        pub const SETTINGS: &[Setting] = &[$($name),+];
+    };
+}
+
+settings! {
+    APP_DOMAIN: Some("AppDomain"), Some("CATNAP_APP_DOMAIN"), Some("catnap:host");
+    INSTANCE_ID: Some("InstanceId"), Some("CATNAP_INSTANCE_ID"), None;
+    HEALTH_CHECK_ID: None, Some("CATNAP_HEALTH_CHECK_ID"), Some("catnap:health-check");
+    HEALTH_PATH: Some("HealthPath"), Some("CATNAP_HEALTH_PATH"), None;
+    ORIGIN: Some("Origin"), Some("CATNAP_ORIGIN"), Some("catnap:origin-port");
+    ORIGIN_ADDRESS: None, Some("CATNAP_ORIGIN_ADDRESS"), None;
+    WAKE_ON: Some("WakeOn"), Some("CATNAP_WAKE_ON"), None;
+    WAKE_PATHS: Some("WakePaths"), Some("CATNAP_WAKE_PATHS"), None;
+    STATUS_ORIGIN: None, Some("CATNAP_STATUS_ORIGIN"), None;
+    WAITING_STATUS: Some("WaitingStatus"), Some("CATNAP_WAITING_STATUS"), None;
+    BOOT_DEADLINE: Some("BootDeadlineSeconds"), Some("CATNAP_BOOT_DEADLINE_SECONDS"), None;
+    IDLE_MINUTES: Some("IdleMinutes"), Some("CATNAP_IDLE_MINUTES"), Some("catnap:idle-minutes");
+    ACTIVITY_BYTES: Some("ActivityBytes"), Some("CATNAP_ACTIVITY_BYTES"), Some("catnap:activity-bytes");
+    ON_SICK: Some("OnSick"), Some("CATNAP_ON_SICK"), None;
+    DRY_RUN: Some("DryRun"), Some("CATNAP_DRY_RUN"), None;
+    PROTECT: None, None, Some("catnap:protect");
+    HOLD: None, None, Some("catnap:hold");
+}
+
+/// Where the app answers: the scheme and the port. The address is the instance's, the name is the app's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// HTTPS, with a certificate that holds for the app's name.
+    pub tls: bool,
+    /// The port.
+    pub port: u16,
+}
+
+impl FromStr for Origin {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        let unreadable = Unreadable { takes: "a URL without a path such as https://app.example.com:8443" };
+        let uri: Uri = text.parse().map_err(|_| unreadable.clone())?;
+        let tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(unreadable),
+        };
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(unreadable);
+        }
+        Ok(Self { tls, port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }) })
+    }
+}
+
+/// A variable that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// It must be set.
+    #[error("{variable} is not set: it takes {takes}")]
+    Missing {
+        /// Its name.
+        variable: &'static str,
+        /// What would be right.
+        takes: &'static str,
+    },
+    /// It is set to something else.
+    #[error("{variable} is {value:?}: it takes {takes}")]
+    Unreadable {
+        /// Its name.
+        variable: &'static str,
+        /// What it is set to.
+        value: String,
+        /// What would be right.
+        takes: &'static str,
+    },
+}
+
+/// Everything that can be set by environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The app's host name.
+    pub app_domain: HostName,
+    /// The one instance; none means that instances are found by their tag `catnap:host`.
+    pub instance_id: Option<InstanceId>,
+    /// The health check of `app_domain`.
+    pub health_check_id: Option<HealthCheckId>,
+    /// What the starter asks the app for, to see whether it answers.
+    pub health_path: String,
+    /// Where the app answers.
+    pub origin: Origin,
+    /// For local runs: where to connect instead of the instance's own address.
+    pub origin_address: Option<SocketAddr>,
+    /// When a request wakes.
+    pub wake_on: WakeOn,
+    /// What wakes in every mode.
+    pub wake_paths: Vec<WakePath>,
+    /// Where the page asks for its status, `https://…` without a path; none is the app's own origin.
+    pub status_origin: Option<String>,
+    /// The status of the waiting page.
+    pub waiting_status: u16,
+    /// How long a boot may take before it is called overdue.
+    pub boot_deadline: TimeDelta,
+    /// What the stopper goes by, where no tag says otherwise.
+    pub policy: Policy,
+    /// Decide and tell, but neither start nor stop.
+    pub dry_run: bool,
+}
+
+/// What `IdleMinutes` takes.
+const IDLE_TAKES: &str = "minutes, a whole number from 5 to 10080 (a week)";
+/// What `ActivityBytes` takes.
+const BYTES_TAKES: &str = "auto, or bytes in five minutes as a whole number";
+
+/// Reads `IdleMinutes`.
+///
+/// # Errors
+/// What it takes, when the text is not that.
+pub fn idle_minutes(text: &str) -> Result<TimeDelta, Unreadable> {
+    whole(text, 5..=10_080).map(TimeDelta::minutes).ok_or(Unreadable { takes: IDLE_TAKES })
+}
+
+/// Reads `ActivityBytes`: none for `auto`.
+///
+/// # Errors
+/// What it takes, when the text is not that.
+pub fn activity_bytes(text: &str) -> Result<Option<f64>, Unreadable> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    let bytes = whole(text, 0..=1_000_000_000).ok_or(Unreadable { takes: BYTES_TAKES })?;
+    #[expect(clippy::cast_precision_loss, reason = "a thousand million is exact")]
+    Ok(Some(bytes as f64))
+}
+
+fn whole(text: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+    text.parse().ok().filter(|number| range.contains(number))
+}
+
+impl Config {
+    /// Reads the configuration from variables; an empty one counts as not set.
+    ///
+    /// ```
+    /// use shared::config::Config;
+    ///
+    /// let config = Config::read(|name| (name == "CATNAP_APP_DOMAIN").then(|| "app.example.com".into()))?;
+    /// assert_eq!(config.policy.idle.num_minutes(), 60);
+    ///
+    /// let error = Config::read(|_| None).unwrap_err();
+    /// assert_eq!(error.to_string(), "CATNAP_APP_DOMAIN is not set: it takes a host name such as app.example.com");
+    /// # Ok::<(), shared::config::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first variable that is missing or cannot be read, by name, with its value and what it takes.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let lookup = Lookup(&variable);
+        let boot_deadline = lookup
+            .get(BOOT_DEADLINE, |text| {
+                whole(text, 10..=3_600)
+                    .map(TimeDelta::seconds)
+                    .ok_or(Unreadable { takes: "seconds, a whole number from 10 to 3600" })
+            })?
+            .unwrap_or(TimeDelta::seconds(300));
+        Ok(Self {
+            app_domain: lookup.get(APP_DOMAIN, HostName::from_str)?.ok_or(ConfigError::Missing {
+                variable: APP_DOMAIN.variable.unwrap_or_default(),
+                takes: "a host name such as app.example.com",
+            })?,
+            instance_id: lookup.get(INSTANCE_ID, InstanceId::from_str)?,
+            health_check_id: lookup.get(HEALTH_CHECK_ID, HealthCheckId::from_str)?,
+            health_path: lookup.get(HEALTH_PATH, path)?.unwrap_or_else(|| "/".into()),
+            origin: lookup.get(ORIGIN, Origin::from_str)?.unwrap_or(Origin { tls: true, port: 443 }),
+            origin_address: lookup.get(ORIGIN_ADDRESS, |text| {
+                text.parse().map_err(|_| Unreadable { takes: "an address and a port such as 127.0.0.1:8080" })
+            })?,
+            wake_on: lookup.get(WAKE_ON, WakeOn::from_str)?.unwrap_or(WakeOn::Visit),
+            wake_paths: lookup.get(WAKE_PATHS, list)?.unwrap_or_default(),
+            status_origin: lookup.get(STATUS_ORIGIN, status_origin)?,
+            waiting_status: lookup
+                .get(WAITING_STATUS, |text| match text {
+                    "503" => Ok(503),
+                    "200" => Ok(200),
+                    _ => Err(Unreadable { takes: "503 or 200" }),
+                })?
+                .unwrap_or(503),
+            boot_deadline,
+            policy: Policy {
+                idle: lookup.get(IDLE_MINUTES, idle_minutes)?.unwrap_or(TimeDelta::minutes(60)),
+                activity_bytes: lookup.get(ACTIVITY_BYTES, activity_bytes)?.flatten(),
+                boot_deadline,
+                on_sick: lookup.get(ON_SICK, OnSick::from_str)?.unwrap_or(OnSick::Nap),
+            },
+            dry_run: lookup
+                .get(DRY_RUN, |text| match text {
+                    "true" => Ok(true),
+                    "false" => Ok(false),
+                    _ => Err(Unreadable { takes: "true or false" }),
+                })?
+                .unwrap_or(false),
+        })
+    }
+}
+
+/// Reads one variable at a time, and names it when it cannot be read.
+struct Lookup<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl Lookup<'_> {
+    fn get<T>(
+        &self,
+        setting: Setting,
+        parse: impl Fn(&str) -> Result<T, Unreadable>,
+    ) -> Result<Option<T>, ConfigError> {
+        let variable = setting.variable.unwrap_or_default();
+        let Some(value) = (self.0)(variable).filter(|value| !value.trim().is_empty()) else {
+            return Ok(None);
+        };
+        match parse(value.trim()) {
+            Ok(parsed) => Ok(Some(parsed)),
+            Err(Unreadable { takes }) => Err(ConfigError::Unreadable { variable, value, takes }),
+        }
+    }
+}
+
+fn path(text: &str) -> Result<String, Unreadable> {
+    let readable = text.starts_with('/') && text.parse::<Uri>().is_ok();
+    readable.then(|| text.into()).ok_or(Unreadable { takes: "a path that begins with /" })
+}
+
+fn list(text: &str) -> Result<Vec<WakePath>, Unreadable> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(WakePath::from_str).collect()
+}
+
+fn status_origin(text: &str) -> Result<String, Unreadable> {
+    Origin::from_str(text).map(|_| text.trim_end_matches('/').into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(set: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let all: Vec<_> = [("CATNAP_APP_DOMAIN", "app.example.com")].iter().chain(set).copied().collect();
+        Config::read(|name| all.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| (*value).into()))
+    }
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let config = read(&[("CATNAP_INSTANCE_ID", ""), ("CATNAP_ORIGIN", " ")]).unwrap();
+        assert_eq!(config.instance_id, None);
+        assert_eq!(config.health_path, "/");
+        assert_eq!(config.origin, Origin { tls: true, port: 443 });
+        assert_eq!(config.wake_on, WakeOn::Visit);
+        assert_eq!(config.waiting_status, 503);
+        assert_eq!(config.boot_deadline, TimeDelta::seconds(300));
+        assert_eq!(config.policy.idle, TimeDelta::minutes(60));
+        assert_eq!(config.policy.activity_bytes, None);
+        assert_eq!(config.policy.on_sick, OnSick::Nap);
+        assert!(!config.dry_run);
+    }
+
+    #[test]
+    fn an_unreadable_value_names_the_variable_the_value_and_what_it_takes() {
+        let bad = [
+            ("CATNAP_APP_DOMAIN", "https://app"),
+            ("CATNAP_INSTANCE_ID", "web-1"),
+            ("CATNAP_HEALTH_CHECK_ID", "a b"),
+            ("CATNAP_HEALTH_PATH", "health"),
+            ("CATNAP_ORIGIN", "app.example.com"),
+            ("CATNAP_ORIGIN", "https://app.example.com/path"),
+            ("CATNAP_ORIGIN_ADDRESS", "localhost"),
+            ("CATNAP_WAKE_ON", "visits"),
+            ("CATNAP_WAKE_PATHS", "hooks"),
+            ("CATNAP_WAKE_PATHS", "/"),
+            ("CATNAP_STATUS_ORIGIN", "ftp://x"),
+            ("CATNAP_WAITING_STATUS", "404"),
+            ("CATNAP_BOOT_DEADLINE_SECONDS", "5m"),
+            ("CATNAP_IDLE_MINUTES", "4"),
+            ("CATNAP_IDLE_MINUTES", "sixty"),
+            ("CATNAP_ACTIVITY_BYTES", "-1"),
+            ("CATNAP_ON_SICK", "stop"),
+            ("CATNAP_DRY_RUN", "yes"),
+        ];
+        for (variable, value) in bad {
+            let message = read(&[(variable, value)]).unwrap_err().to_string();
+            assert!(message.starts_with(&format!("{variable} is {value:?}: it takes ")), "{message}");
+        }
+    }
+
+    #[test]
+    fn wake_paths_are_a_list() {
+        let config = read(&[("CATNAP_WAKE_PATHS", "/hooks/, /api/v1")]).unwrap();
+        assert!(config.wake_paths.iter().any(|p| p.covers("/hooks")));
+        assert!(config.wake_paths.iter().any(|p| p.covers("/api/v1/x")));
+        assert!(!config.wake_paths.iter().any(|p| p.covers("/hooksmith") || p.covers("/api/v10")));
+    }
+}

@@ -1,0 +1,385 @@
+//! Keep an instance awake, or let it nap: the napping table, as one pure function.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::model::{HealthCheckConfig, Instance, InstanceState, Point, Series, Unreadable, as_seconds};
+use crate::noise;
+
+/// Metrics older than this tell nothing about now (CloudWatch's own delay is 5 to 10 minutes).
+pub const METRICS_ARE_STALE_AFTER: TimeDelta = TimeDelta::minutes(20);
+
+/// The share of datapoints that must be there for the time to count as observed.
+const COVERAGE: f64 = 0.8;
+
+/// What to do with an instance that nobody can reach although it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnSick {
+    /// Nap it: the next visit boots it afresh.
+    Nap,
+    /// Keep it for someone to look at.
+    Keep,
+}
+
+impl FromStr for OnSick {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        match text {
+            "nap" => Ok(Self::Nap),
+            "keep" => Ok(Self::Keep),
+            _ => Err(Unreadable { takes: "nap or keep" }),
+        }
+    }
+}
+
+/// What the stopper goes by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Policy {
+    /// How long nobody must have been there.
+    pub idle: TimeDelta,
+    /// NetworkIn above this many bytes in five minutes is activity; none: what the health check is known to send.
+    pub activity_bytes: Option<f64>,
+    /// How long a boot may take.
+    pub boot_deadline: TimeDelta,
+    /// What to do with an instance that nobody can reach.
+    pub on_sick: OnSick,
+}
+
+/// The health check of a target, as far as it is known.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HealthCheck {
+    /// There is none, and nobody said that this is meant.
+    None,
+    /// There is none, and the tag says that this is meant.
+    MeantNone,
+    /// It could not be looked at.
+    Unknown,
+    /// This one, and what it saw: 1 healthy, 0 not.
+    Seen {
+        /// Its configuration.
+        config: HealthCheckConfig,
+        /// HealthCheckStatus, Minimum.
+        status: Series,
+    },
+}
+
+/// All that the decision is made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts<'a> {
+    /// When the tick runs.
+    pub now: DateTime<Utc>,
+    /// The instance.
+    pub instance: &'a Instance,
+    /// What to go by.
+    pub policy: Policy,
+    /// The tag `catnap:protect`.
+    pub protect: bool,
+    /// Its health check.
+    pub health_check: &'a HealthCheck,
+    /// NetworkIn, Sum.
+    pub network_in: &'a Series,
+    /// People at the starter, sparse: absent is zero.
+    pub visits: &'a Series,
+    /// A job on the instance that must not be stopped, sparse.
+    pub busy: &'a Series,
+}
+
+/// Keep or nap, with the reason.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "decision")]
+pub enum IdleDecision {
+    /// There is nothing to stop.
+    Skip(SkipReason),
+    /// It stays up.
+    Keep(KeepReason),
+    /// It naps.
+    Nap(NapReason),
+}
+
+/// Why there is nothing to decide.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "reason")]
+pub enum SkipReason {
+    /// The instance does not run.
+    NotRunning {
+        /// What it does instead.
+        state: InstanceState,
+    },
+}
+
+/// Why an instance stays up.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "reason")]
+pub enum KeepReason {
+    /// It must not, or cannot, be stopped.
+    Protected {
+        /// By what.
+        by: Protection,
+    },
+    /// It was started within the idle time.
+    Recent {
+        /// Its last start.
+        launched_at: DateTime<Utc>,
+    },
+    /// A job on it, or someone working on it.
+    Busy {
+        /// Until when it was said to be.
+        until: DateTime<Utc>,
+    },
+    /// Nothing watches it: napped, it could not be woken by a visit.
+    FailoverOff {
+        /// The health check is there, and disabled.
+        disabled: bool,
+    },
+    /// What is missing is not idleness.
+    NoData {
+        /// What is missing.
+        missing: Missing,
+        /// Up to when NetworkIn is known.
+        known_until: Option<DateTime<Utc>>,
+    },
+    /// More came in than the floor, within the idle time.
+    Active {
+        /// The end of the last such datapoint.
+        at: DateTime<Utc>,
+        /// Its bytes.
+        bytes: f64,
+        /// What counts as noise, in bytes per datapoint.
+        floor: f64,
+    },
+    /// Nobody can reach it, and the operator wants to look at it.
+    Sick {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+    /// Someone waits at the starter.
+    Visitors {
+        /// When one was last seen.
+        at: DateTime<Utc>,
+    },
+}
+
+/// Why an instance naps.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "reason")]
+pub enum NapReason {
+    /// Nobody was there for the idle time.
+    Idle {
+        /// Since when.
+        since: DateTime<Utc>,
+        /// For how long that is known.
+        #[serde(rename = "quiet_seconds", serialize_with = "as_seconds")]
+        quiet: TimeDelta,
+        /// What counted as noise, in bytes per datapoint.
+        floor: f64,
+    },
+    /// Nobody could reach it for the idle time: the next visit boots it afresh.
+    Sick {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+}
+
+/// What keeps an instance from being stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protection {
+    /// The tag `catnap:protect`.
+    Tag,
+    /// A spot instance.
+    Spot,
+    /// An Auto Scaling group would replace it.
+    AutoScaling,
+    /// Its root device would be lost.
+    InstanceStore,
+    /// EC2's stop protection (seen when a stop is refused).
+    StopProtection,
+}
+
+/// What is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missing {
+    /// NetworkIn has no datapoint, or none that is young enough.
+    NetworkIn,
+    /// NetworkIn has gaps within the idle time.
+    NetworkInPoints,
+    /// The health check has no sample, or none that is young enough.
+    HealthStatus,
+    /// The health check's configuration could not be read.
+    HealthCheck,
+}
+
+/// The end of the newest sign of life, and what it was.
+struct Quiet {
+    since: DateTime<Utc>,
+    ended_by: KeepReason,
+}
+
+/// Decides one target. The first row of the napping table that holds.
+///
+/// ```
+/// # use std::collections::BTreeMap;
+/// use chrono::{TimeDelta, Utc};
+/// use shared::idle::{Facts, HealthCheck, IdleDecision, KeepReason, OnSick, Policy, decide};
+/// use shared::model::{Instance, InstanceState, Series};
+///
+/// let now = Utc::now();
+/// let instance = Instance {
+///     id: "i-0123456789abcdef0".parse()?, state: InstanceState::Running, state_reason: None,
+///     launched_at: now - TimeDelta::minutes(10), public_address: None, tags: BTreeMap::new(),
+///     detailed_monitoring: false, spot: false, instance_store_root: false,
+/// };
+/// let none = Series::empty(TimeDelta::minutes(5));
+/// let policy = Policy {
+///     idle: TimeDelta::minutes(60), activity_bytes: None,
+///     boot_deadline: TimeDelta::minutes(5), on_sick: OnSick::Nap,
+/// };
+/// let decision = decide(&Facts {
+///     now, instance: &instance, policy, protect: false, health_check: &HealthCheck::MeantNone,
+///     network_in: &none, visits: &none, busy: &none,
+/// });
+/// assert!(matches!(decision, IdleDecision::Keep(KeepReason::Recent { .. })));
+/// # Ok::<(), shared::model::Unreadable>(())
+/// ```
+#[must_use]
+pub fn decide(facts: &Facts<'_>) -> IdleDecision {
+    use IdleDecision::{Keep, Nap, Skip};
+    let Facts { now, instance, policy, .. } = *facts;
+    if instance.state != InstanceState::Running {
+        return Skip(SkipReason::NotRunning { state: instance.state });
+    }
+    if let Some(by) = protection(facts) {
+        return Keep(KeepReason::Protected { by });
+    }
+    if now - instance.launched_at < policy.idle {
+        return Keep(KeepReason::Recent { launched_at: instance.launched_at });
+    }
+    if let Some(until) = last_end(facts.busy).filter(|end| now - *end < policy.idle) {
+        return Keep(KeepReason::Busy { until });
+    }
+    match facts.health_check {
+        HealthCheck::None => return Keep(KeepReason::FailoverOff { disabled: false }),
+        HealthCheck::Seen { config, .. } if config.disabled => return Keep(KeepReason::FailoverOff { disabled: true }),
+        _ => {}
+    }
+    let known_until = facts.network_in.newest_complete(now).map(|point| facts.network_in.end_of(point));
+    let floor = floor(facts);
+    let quiet = quiet(facts, floor);
+    let known_until = match known(facts, known_until, quiet.since) {
+        Ok(known_until) => known_until,
+        Err(missing) => return Keep(KeepReason::NoData { missing, known_until }),
+    };
+    if known_until - quiet.since < policy.idle {
+        return Keep(quiet.ended_by);
+    }
+    if let Some(since) = sick_since(facts) {
+        return match policy.on_sick {
+            OnSick::Nap => Nap(NapReason::Sick { since }),
+            OnSick::Keep => Keep(KeepReason::Sick { since }),
+        };
+    }
+    if let Some(at) = last_end(facts.visits).filter(|end| now - *end < policy.idle) {
+        return Keep(KeepReason::Visitors { at });
+    }
+    Nap(NapReason::Idle { since: quiet.since, quiet: known_until - quiet.since, floor })
+}
+
+fn protection(facts: &Facts<'_>) -> Option<Protection> {
+    let instance = facts.instance;
+    let reasons = [
+        (facts.protect, Protection::Tag),
+        (instance.spot, Protection::Spot),
+        (instance.tags.contains_key("aws:autoscaling:groupName"), Protection::AutoScaling),
+        (instance.instance_store_root, Protection::InstanceStore),
+    ];
+    reasons.into_iter().find_map(|(applies, by)| applies.then_some(by))
+}
+
+/// What counts as noise, in bytes per NetworkIn datapoint.
+#[must_use]
+pub fn floor(facts: &Facts<'_>) -> f64 {
+    let period = facts.network_in.period;
+    match (facts.policy.activity_bytes, facts.health_check) {
+        (Some(bytes), _) => bytes * period.as_seconds_f64() / 300.0,
+        (None, HealthCheck::Seen { config, .. }) => noise::health_check_bound(Some(config), period),
+        (None, _) => noise::health_check_bound(None, period),
+    }
+}
+
+/// Since when it has been quiet: the latest of launch, activity and `Busy`.
+fn quiet(facts: &Facts<'_>, floor: f64) -> Quiet {
+    let launched_at = facts.instance.launched_at;
+    let launch = Quiet { since: launched_at, ended_by: KeepReason::Recent { launched_at } };
+    let active = facts.network_in.newest(|point| point.value > floor).map(|point| {
+        let at = facts.network_in.end_of(point);
+        Quiet { since: at, ended_by: KeepReason::Active { at, bytes: point.value, floor } }
+    });
+    let busy = last_end(facts.busy).map(|until| Quiet { since: until, ended_by: KeepReason::Busy { until } });
+    [active, busy]
+        .into_iter()
+        .flatten()
+        .fold(launch, |latest, next| if next.since > latest.since { next } else { latest })
+}
+
+/// Up to when NetworkIn is known, if all is known that a nap needs: it is young, has few gaps
+/// within the idle time, and the health check reports.
+fn known(
+    facts: &Facts<'_>,
+    known_until: Option<DateTime<Utc>>,
+    quiet_since: DateTime<Utc>,
+) -> Result<DateTime<Utc>, Missing> {
+    let is_young = |end: &DateTime<Utc>| facts.now - *end <= METRICS_ARE_STALE_AFTER;
+    let known_until = known_until.filter(is_young).ok_or(Missing::NetworkIn)?;
+    let from = quiet_since.max(known_until - facts.policy.idle);
+    if !is_observed(facts.network_in, from, known_until) {
+        return Err(Missing::NetworkInPoints);
+    }
+    match facts.health_check {
+        HealthCheck::Unknown => Err(Missing::HealthCheck),
+        HealthCheck::Seen { status, .. } if last_end(status).is_none_or(|end| !is_young(&end)) => {
+            Err(Missing::HealthStatus)
+        }
+        _ => Ok(known_until),
+    }
+}
+
+/// Whether enough datapoints are there for the time from `from` to `until` to count as observed.
+fn is_observed(series: &Series, from: DateTime<Utc>, until: DateTime<Utc>) -> bool {
+    let covered = |point: &&Point| point.at >= from && series.end_of(point) <= until;
+    let points = u32::try_from(series.points.iter().filter(covered).count()).map_or(f64::INFINITY, f64::from);
+    // A datapoint need not begin on `from`: only whole periods can be expected.
+    let expected = ((until - from).as_seconds_f64() / series.period.as_seconds_f64()).floor();
+    points >= COVERAGE * expected
+}
+
+/// Since when the health check has seen nothing but failures, if for one whole idle time after the boot.
+fn sick_since(facts: &Facts<'_>) -> Option<DateTime<Utc>> {
+    let HealthCheck::Seen { status, .. } = facts.health_check else { return None };
+    let booted_by = facts.instance.launched_at + facts.policy.boot_deadline;
+    let well_until = status.newest(|point| point.value > 0.0).map_or(booted_by, |point| status.end_of(point));
+    let since = well_until.max(booted_by).max(status.points.first()?.at);
+    let until = last_end(status)?;
+    let whole_idle_time = until - since >= facts.policy.idle;
+    (whole_idle_time && is_observed(status, since.max(until - facts.policy.idle), until)).then_some(since)
+}
+
+/// The end of the newest point.
+fn last_end(series: &Series) -> Option<DateTime<Utc>> {
+    series.points.last().map(|point| series.end_of(point))
+}
+
+impl KeepReason {
+    /// Whether someone should hear of it when it lasts.
+    #[must_use]
+    pub fn is_alarming(&self) -> bool {
+        matches!(self, Self::FailoverOff { .. } | Self::NoData { .. } | Self::Sick { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests;

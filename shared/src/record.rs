@@ -1,0 +1,109 @@
+//! One line a decision: structured JSON that is log and metrics in one.
+//!
+//! CloudWatch's embedded metric format reads the metrics out of the same line
+//! (CloudWatch User Guide, "Specification: Embedded metric format"). A custom metric is billed only for
+//! the hours in which it reports, so only events become metrics; all else stays in the record.
+
+use std::io::{self, Write};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// CloudWatch's namespace of everything that Catnap counts.
+pub const NAMESPACE: &str = "Catnap";
+
+/// What is counted, by the name of its metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Count {
+    /// Someone opened the app while it was not there, or waits at the starter.
+    Visits,
+    /// A start that EC2 took.
+    Wakes,
+    /// A request that the filter kept from waking.
+    IgnoredRequests,
+    /// A wake that could not be.
+    WakeFailed,
+    /// On for longer than a boot may take, and the app does not answer.
+    Overdue,
+    /// A nap that EC2 took.
+    Naps,
+    /// An instance that nothing watches.
+    FailoverOff,
+    /// Metrics that a decision needed were missing.
+    NoData,
+    /// Running, and nobody could reach it.
+    Sick,
+    /// A tick that could not do its work for a target, or at all.
+    TickFailed,
+}
+
+/// A record as one line of JSON, without the line's end.
+///
+/// # Errors
+/// When `fields` cannot be JSON.
+pub fn line(now: DateTime<Utc>, app: &str, counts: &[Count], fields: &impl Serialize) -> serde_json::Result<String> {
+    let mut record = Map::new();
+    record.insert("time".into(), json!(now.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)));
+    record.insert("App".into(), json!(app));
+    if let Value::Object(fields) = serde_json::to_value(fields)? {
+        record.extend(fields);
+    }
+    if !counts.is_empty() {
+        let metrics: Vec<_> = counts.iter().map(|count| json!({"Name": count, "Unit": "Count"})).collect();
+        for count in counts {
+            record.insert(serde_json::to_value(count)?.as_str().unwrap_or_default().into(), json!(1));
+        }
+        record.insert(
+            "_aws".into(),
+            json!({
+                "Timestamp": now.timestamp_millis(),
+                "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [["App"]], "Metrics": metrics}],
+            }),
+        );
+    }
+    serde_json::to_string(&record)
+}
+
+/// Where the lines go: standard output in Lambda, memory in a test.
+pub trait Sink: Send + Sync {
+    /// Takes one line.
+    fn take(&self, line: String);
+}
+
+/// Standard output, which Lambda puts into the function's log group.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stdout;
+
+impl Sink for Stdout {
+    fn take(&self, line: String) {
+        // A log that cannot be written must not keep a visitor from the answer.
+        let _ = writeln!(io::stdout().lock(), "{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_log_and_metric_in_one() {
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        let line = line(now, "app.example.com", &[Count::Visits], &json!({"reason": "asleep"})).unwrap();
+        let record: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(record["reason"], "asleep");
+        assert_eq!(record["App"], "app.example.com");
+        assert_eq!(record["Visits"], 1);
+        assert_eq!(record["_aws"]["Timestamp"], 1_767_323_045_000_i64);
+        let directive = &record["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Namespace"], "Catnap");
+        assert_eq!(directive["Dimensions"], json!([["App"]]));
+        assert_eq!(directive["Metrics"], json!([{"Name": "Visits", "Unit": "Count"}]));
+    }
+
+    #[test]
+    fn nothing_counted_is_no_metric() {
+        let line = line(DateTime::UNIX_EPOCH, "a", &[], &json!({"reason": "ready"})).unwrap();
+        assert!(!line.contains("_aws"), "{line}");
+    }
+}

@@ -1,0 +1,86 @@
+//! The simulated cloud behind the port.
+
+use chrono::{DateTime, Utc};
+
+use super::{Machine, Sim, World};
+use crate::cloud::{App, Cloud, Metric, ProbeRequest, Targets};
+use crate::model::{HealthCheckConfig, HealthCheckId, Instance, InstanceId, Probe, Series};
+use crate::trouble::{CloudError, Trouble};
+
+fn refused(operation: &'static str, trouble: Trouble) -> CloudError {
+    CloudError { trouble, operation, code: "Simulated".into(), message: String::new() }
+}
+
+impl Cloud for Sim {
+    async fn instances(&self, targets: &Targets) -> Result<Vec<Instance>, CloudError> {
+        let mut world = self.world();
+        world.call("DescribeInstances", "")?;
+        let wanted = |instance: &&Instance| match targets {
+            Targets::One(id) => instance.id == *id,
+            Targets::Tagged => instance.tags.contains_key("catnap:host"),
+        };
+        let found: Vec<_> = world.machines.values().map(|machine| &machine.instance).filter(wanted).cloned().collect();
+        match targets {
+            Targets::One(_) if found.is_empty() => Err(refused("DescribeInstances", Trouble::NotFound)),
+            _ => Ok(found),
+        }
+    }
+
+    async fn start(&self, id: &InstanceId) -> Result<(), CloudError> {
+        const OPERATION: &str = "StartInstances";
+        let mut world = self.world();
+        world.call(OPERATION, id.as_str())?;
+        let World { now, machines, .. } = &mut *world;
+        let machine = machines.get_mut(id).ok_or_else(|| refused(OPERATION, Trouble::NotFound))?;
+        machine.start(*now).map_err(|trouble| refused(OPERATION, trouble))
+    }
+
+    async fn stop(&self, id: &InstanceId) -> Result<(), CloudError> {
+        const OPERATION: &str = "StopInstances";
+        let mut world = self.world();
+        world.call(OPERATION, id.as_str())?;
+        let World { now, machines, .. } = &mut *world;
+        let machine = machines.get_mut(id).ok_or_else(|| refused(OPERATION, Trouble::NotFound))?;
+        machine.stop(*now).map_err(|trouble| refused(OPERATION, trouble))
+    }
+
+    async fn health_check(&self, id: &HealthCheckId) -> Result<HealthCheckConfig, CloudError> {
+        const OPERATION: &str = "GetHealthCheck";
+        let mut world = self.world();
+        world.call(OPERATION, id.as_str())?;
+        world.health_checks.get(id).copied().ok_or_else(|| refused(OPERATION, Trouble::NotFound))
+    }
+
+    async fn is_healthy(&self, id: &HealthCheckId, _since: DateTime<Utc>) -> Result<bool, CloudError> {
+        let mut world = self.world();
+        world.call("GetHealthCheckStatus", id.as_str())?;
+        Ok(!world.unhealthy.contains(id))
+    }
+
+    async fn metrics(
+        &self,
+        metrics: &[Metric],
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<Series>, CloudError> {
+        let mut world = self.world();
+        world.call("GetMetricData", "")?;
+        let readable_until = world.now - world.metric_delay;
+        let series = metrics.iter().map(|metric| {
+            let period = metric.period();
+            let points = world.metrics.get(metric).map_or(&[][..], Vec::as_slice).iter().copied();
+            let readable =
+                points.filter(|point| (from..until).contains(&point.at) && point.at + period <= readable_until);
+            Series { period, points: readable.collect() }
+        });
+        Ok(series.collect())
+    }
+}
+
+impl App for Sim {
+    async fn probe(&self, request: &ProbeRequest) -> Probe {
+        let world = self.world();
+        let at = |machine: &&Machine| machine.instance.public_address == Some(request.address.ip());
+        world.machines.values().find(at).map_or(Probe::TimedOut, |machine| machine.probe(world.now))
+    }
+}

@@ -1,0 +1,58 @@
+//! What a cloud refuses, and why: every error has a planned answer, so each planned answer is a variant.
+
+use serde::Serialize;
+
+/// Why a call to the cloud did not do what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trouble {
+    /// There is no such instance or health check.
+    NotFound,
+    /// The id cannot be one.
+    Malformed,
+    /// The role may not do this.
+    NotPermitted,
+    /// The instance has stop protection.
+    StopProtected,
+    /// The instance is in another state than the call needs.
+    WrongState,
+    /// Its root device is an instance store, or the instance is of a kind that cannot be stopped.
+    Unsupported,
+    /// A spot request's instance cannot be stopped in its state.
+    Spot,
+    /// The account's quota of instances or vCPUs is used up.
+    Quota,
+    /// AWS has no room for this instance type in its Availability Zone now.
+    Capacity,
+    /// Too many calls for the account's bucket.
+    Throttled,
+    /// No answer in time, or no connection.
+    Unreachable,
+    /// AWS failed, or answered with something that is not planned for.
+    Unexpected,
+}
+
+/// A call that failed, with all that a log should tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{operation}: {code}: {message}")]
+pub struct CloudError {
+    /// What it comes down to.
+    pub trouble: Trouble,
+    /// The API operation, e.g. `StartInstances`.
+    pub operation: &'static str,
+    /// The API's own error code; empty when there was no answer.
+    pub code: String,
+    /// The API's own words. For logs: they may name accounts, roles and keys.
+    pub message: String,
+}
+
+impl Trouble {
+    /// Whether asking again later may go better.
+    #[must_use]
+    pub fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::Quota | Self::Capacity | Self::Throttled | Self::Unreachable | Self::Unexpected | Self::WrongState
+        )
+    }
+}
