@@ -95,3 +95,40 @@ pub trait App: Send + Sync {
     /// Asks once. Every answer, and each way of not getting one, is a [`Probe`].
     fn probe(&self, request: &ProbeRequest) -> impl Future<Output = Probe> + Send;
 }
+
+impl<C: Cloud> Cloud for &C {
+    async fn instances(&self, targets: &Targets) -> Result<Vec<Instance>, CloudError> {
+        (**self).instances(targets).await
+    }
+
+    async fn start(&self, id: &InstanceId) -> Result<(), CloudError> {
+        (**self).start(id).await
+    }
+
+    async fn stop(&self, id: &InstanceId) -> Result<(), CloudError> {
+        (**self).stop(id).await
+    }
+
+    async fn health_check(&self, id: &HealthCheckId) -> Result<HealthCheckConfig, CloudError> {
+        (**self).health_check(id).await
+    }
+
+    async fn is_healthy(&self, id: &HealthCheckId, since: DateTime<Utc>) -> Result<bool, CloudError> {
+        (**self).is_healthy(id, since).await
+    }
+
+    async fn metrics(
+        &self,
+        metrics: &[Metric],
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<Series>, CloudError> {
+        (**self).metrics(metrics, from, until).await
+    }
+}
+
+impl<A: App> App for &A {
+    async fn probe(&self, request: &ProbeRequest) -> Probe {
+        (**self).probe(request).await
+    }
+}

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::model::{HealthCheckConfig, Instance, InstanceState, Point, Series, Unreadable, as_seconds};
 use crate::noise;
+use crate::trouble::Trouble;
 
 /// Metrics older than this tell nothing about now (CloudWatch's own delay is 5 to 10 minutes).
 pub const METRICS_ARE_STALE_AFTER: TimeDelta = TimeDelta::minutes(20);
@@ -373,11 +374,29 @@ fn last_end(series: &Series) -> Option<DateTime<Utc>> {
     series.points.last().map(|point| series.end_of(point))
 }
 
+/// What a stop that EC2 refused tells about the instance; none when it tells nothing and the next tick tries again.
+#[must_use]
+pub fn after_refused_stop(trouble: Trouble) -> Option<KeepReason> {
+    let by = match trouble {
+        Trouble::StopProtected => Protection::StopProtection,
+        Trouble::Unsupported => Protection::InstanceStore,
+        Trouble::Spot => Protection::Spot,
+        _ => return None,
+    };
+    Some(KeepReason::Protected { by })
+}
+
 impl KeepReason {
-    /// Whether someone should hear of it when it lasts.
+    /// The sign of life that keeps it, from which on the idle time counts.
     #[must_use]
-    pub fn is_alarming(&self) -> bool {
-        matches!(self, Self::FailoverOff { .. } | Self::NoData { .. } | Self::Sick { .. })
+    pub fn last_sign_of_life(&self) -> Option<DateTime<Utc>> {
+        match *self {
+            Self::Recent { launched_at: at }
+            | Self::Busy { until: at }
+            | Self::Active { at, .. }
+            | Self::Visitors { at } => Some(at),
+            Self::Protected { .. } | Self::FailoverOff { .. } | Self::NoData { .. } | Self::Sick { .. } => None,
+        }
     }
 }
 

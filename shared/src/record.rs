@@ -5,6 +5,7 @@
 //! the hours in which it reports, so only events become metrics; all else stays in the record.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -80,6 +81,15 @@ impl Sink for Stdout {
         // A log that cannot be written must not keep a visitor from the answer.
         let _ = writeln!(io::stdout().lock(), "{line}");
     }
+}
+
+/// Says why a function cannot start, as its last line: a setting that cannot be read, by name.
+pub fn cannot_start(sink: &impl Sink, now: DateTime<Utc>, error: &dyn std::error::Error) -> ExitCode {
+    let fields = json!({"level": "ERROR", "message": error.to_string()});
+    if let Ok(line) = line(now, "", &[], &fields) {
+        sink.take(line);
+    }
+    ExitCode::FAILURE
 }
 
 #[cfg(test)]

@@ -1,1 +1,46 @@
-//! x
+//! The port over the AWS SDKs. It translates and decides nothing.
+
+mod cloudwatch;
+mod ec2;
+mod environment;
+mod errors;
+mod route53;
+
+use chrono::{DateTime, Utc};
+
+pub use environment::{Aws, Pace, SetUpError};
+
+use crate::cloud::{Cloud, Metric, Targets};
+use crate::model::{HealthCheckConfig, HealthCheckId, Instance, InstanceId, Series};
+use crate::trouble::CloudError;
+
+impl Cloud for Aws {
+    async fn instances(&self, targets: &Targets) -> Result<Vec<Instance>, CloudError> {
+        ec2::instances(&self.ec2, targets).await
+    }
+
+    async fn start(&self, id: &InstanceId) -> Result<(), CloudError> {
+        ec2::start(&self.ec2, id).await
+    }
+
+    async fn stop(&self, id: &InstanceId) -> Result<(), CloudError> {
+        ec2::stop(&self.ec2, id).await
+    }
+
+    async fn health_check(&self, id: &HealthCheckId) -> Result<HealthCheckConfig, CloudError> {
+        route53::health_check(&self.route53, id).await
+    }
+
+    async fn is_healthy(&self, id: &HealthCheckId, since: DateTime<Utc>) -> Result<bool, CloudError> {
+        route53::is_healthy(&self.route53, id, since).await
+    }
+
+    async fn metrics(
+        &self,
+        metrics: &[Metric],
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<Series>, CloudError> {
+        cloudwatch::metrics(self, metrics, from, until).await
+    }
+}

@@ -1,0 +1,87 @@
+//! EC2: instances, and starting and stopping them.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::config::Builder;
+use aws_sdk_ec2::types::{
+    DeviceType, Filter, Instance as Ec2Instance, InstanceLifecycleType, InstanceStateName, MonitoringState,
+};
+use aws_smithy_types::retry::RetryConfig;
+use chrono::DateTime;
+
+use super::errors::{cloud_error, incomplete};
+use crate::cloud::Targets;
+use crate::config;
+use crate::model::{Instance, InstanceId, InstanceState};
+use crate::trouble::CloudError;
+
+/// The most that DescribeInstances gives in one page.
+const PAGE: i32 = 1_000;
+
+pub(super) async fn instances(client: &Client, targets: &Targets) -> Result<Vec<Instance>, CloudError> {
+    const OPERATION: &str = "DescribeInstances";
+    let describe = client.describe_instances();
+    let describe = match targets {
+        // With ids there are no pages: EC2 refuses MaxResults then.
+        Targets::One(id) => describe.instance_ids(id.as_str()),
+        Targets::Tagged => {
+            let has_tag =
+                Filter::builder().name("tag-key").set_values(config::APP_DOMAIN.tag.map(|tag| vec![tag.into()]));
+            describe.filters(has_tag.build()).max_results(PAGE)
+        }
+    };
+    let mut pages = describe.into_paginator().send();
+    let mut instances = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| cloud_error(OPERATION, &error))?;
+        for instance in page.reservations().iter().flat_map(|reservation| reservation.instances()) {
+            instances.push(translate(instance).map_err(|lacks| incomplete(OPERATION, lacks))?);
+        }
+    }
+    Ok(instances)
+}
+
+pub(super) async fn start(client: &Client, id: &InstanceId) -> Result<(), CloudError> {
+    // No retries: the account has a bucket of 5 calls, a capacity error comes as HTTP 500, and the page asks again.
+    let once = Builder::new().retry_config(RetryConfig::disabled());
+    let sent = client.start_instances().instance_ids(id.as_str()).customize().config_override(once).send();
+    sent.await.map(drop).map_err(|error| cloud_error("StartInstances", &error))
+}
+
+pub(super) async fn stop(client: &Client, id: &InstanceId) -> Result<(), CloudError> {
+    let sent = client.stop_instances().instance_ids(id.as_str()).send();
+    sent.await.map(drop).map_err(|error| cloud_error("StopInstances", &error))
+}
+
+fn translate(instance: &Ec2Instance) -> Result<Instance, &'static str> {
+    let launched_at = instance.launch_time().ok_or("LaunchTime")?;
+    Ok(Instance {
+        id: instance.instance_id().and_then(|id| id.parse().ok()).ok_or("InstanceId")?,
+        state: instance.state().and_then(|state| translate_state(state.name()?)).ok_or("State")?,
+        state_reason: instance.state_reason().and_then(|reason| reason.code()).map(Into::into),
+        launched_at: DateTime::from_timestamp(launched_at.secs(), launched_at.subsec_nanos()).ok_or("LaunchTime")?,
+        public_address: instance.public_ip_address().and_then(|address| address.parse().ok()),
+        tags: instance
+            .tags()
+            .iter()
+            .filter_map(|tag| Some((tag.key()?.into(), tag.value()?.into())))
+            .collect::<BTreeMap<_, _>>(),
+        detailed_monitoring: instance.monitoring().and_then(|monitoring| monitoring.state())
+            == Some(&MonitoringState::Enabled),
+        spot: instance.instance_lifecycle() == Some(&InstanceLifecycleType::Spot),
+        instance_store_root: instance.root_device_type() == Some(&DeviceType::InstanceStore),
+    })
+}
+
+fn translate_state(name: &InstanceStateName) -> Option<InstanceState> {
+    Some(match name {
+        InstanceStateName::Pending => InstanceState::Pending,
+        InstanceStateName::Running => InstanceState::Running,
+        InstanceStateName::Stopping => InstanceState::Stopping,
+        InstanceStateName::Stopped => InstanceState::Stopped,
+        InstanceStateName::ShuttingDown => InstanceState::ShuttingDown,
+        InstanceStateName::Terminated => InstanceState::Terminated,
+        _ => return None,
+    })
+}

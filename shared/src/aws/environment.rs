@@ -1,0 +1,142 @@
+//! The clients, set up from what Lambda puts into the environment.
+//!
+//! `aws-config` is left out on purpose: it looks for profiles, containers, SSO and instance metadata, none of
+//! which a Lambda has, and it is time that a visitor would wait for.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_ec2::config::BehaviorVersion;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+
+/// The cloud port over AWS.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    pub(super) ec2: aws_sdk_ec2::Client,
+    pub(super) route53: aws_sdk_route53::Client,
+    /// The instances' own region.
+    pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
+    /// Where Route 53 puts its health checks' metrics.
+    pub(super) cloudwatch_of_route53: aws_sdk_cloudwatch::Client,
+}
+
+/// How long a call may take, and how often it is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// A visitor waits for the answer, and asks again anyway.
+    Visitor,
+    /// Nobody waits; what is not done is done by the next tick.
+    Tick,
+}
+
+/// What keeps the clients from being set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetUpError {
+    /// A variable that Lambda sets is not there.
+    #[error("{0} is not set: in Lambda it always is, elsewhere set it by hand")]
+    Missing(&'static str),
+    /// The file of certificates cannot be used.
+    #[error("AWS_CA_BUNDLE is {path:?}: {why}")]
+    CaBundle {
+        /// Its path.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Aws {
+    /// Sets up the clients from variables: `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+    /// `AWS_SESSION_TOKEN`, and for tests `AWS_ENDPOINT_URL` and `AWS_CA_BUNDLE`. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// The first variable that is missing or cannot be used.
+    pub fn from_environment(pace: Pace, variable: impl Fn(&str) -> Option<String>) -> Result<Self, SetUpError> {
+        let get = |name| variable(name).filter(|value| !value.is_empty());
+        let region = get("AWS_REGION").ok_or(SetUpError::Missing("AWS_REGION"))?;
+        let credentials = Credentials::new(
+            get("AWS_ACCESS_KEY_ID").ok_or(SetUpError::Missing("AWS_ACCESS_KEY_ID"))?,
+            get("AWS_SECRET_ACCESS_KEY").ok_or(SetUpError::Missing("AWS_SECRET_ACCESS_KEY"))?,
+            get("AWS_SESSION_TOKEN"),
+            None, // Lambda ends an environment before its credentials do
+            "environment",
+        );
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(tls(get("AWS_CA_BUNDLE"))?)
+            .build_https();
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http)
+            .retry_config(pace.retries())
+            .timeout_config(pace.timeouts());
+        if let Some(url) = get("AWS_ENDPOINT_URL") {
+            config = config.endpoint_url(url);
+        }
+        let config = config.build();
+        let of_route53 = config.to_builder().region(Region::new(route53_region(&region))).build();
+        Ok(Self {
+            ec2: aws_sdk_ec2::Client::new(&config),
+            route53: aws_sdk_route53::Client::new(&of_route53),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            cloudwatch_of_route53: aws_sdk_cloudwatch::Client::new(&of_route53),
+        })
+    }
+}
+
+fn tls(ca_bundle: Option<String>) -> Result<TlsContext, SetUpError> {
+    let trust = match &ca_bundle {
+        None => TrustStore::default(),
+        Some(path) => {
+            let pem = std::fs::read(path).map_err(|why| bad_bundle(path, &why))?;
+            TrustStore::empty().with_pem_certificate(pem)
+        }
+    };
+    TlsContext::builder()
+        .with_trust_store(trust)
+        .build()
+        .map_err(|why| bad_bundle(ca_bundle.as_deref().unwrap_or_default(), &why))
+}
+
+fn bad_bundle(path: &str, why: &dyn std::fmt::Display) -> SetUpError {
+    SetUpError::CaBundle { path: path.into(), why: why.to_string() }
+}
+
+/// Where a partition's Route 53 signs and puts its metrics (AWS General Reference, "Amazon Route 53 endpoints").
+fn route53_region(region: &str) -> &'static str {
+    match region {
+        china if china.starts_with("cn-") => "cn-northwest-1",
+        gov if gov.starts_with("us-gov-") => "us-gov-west-1",
+        _ => "us-east-1",
+    }
+}
+
+impl Pace {
+    fn retries(self) -> RetryConfig {
+        let standard = RetryConfig::standard();
+        match self {
+            Self::Visitor => standard.with_max_attempts(2).with_initial_backoff(Duration::from_millis(100)),
+            Self::Tick => standard.with_max_attempts(5),
+        }
+    }
+
+    fn timeouts(self) -> TimeoutConfig {
+        let (connect, attempt, operation) = match self {
+            Self::Visitor => (2, 4, 6), // API Gateway gives up after 30 s, the starter after 15 s
+            Self::Tick => (3, 10, 40),
+        };
+        TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(connect))
+            .operation_attempt_timeout(Duration::from_secs(attempt))
+            .operation_timeout(Duration::from_secs(operation))
+            .build()
+    }
+}

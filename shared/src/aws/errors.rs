@@ -1,0 +1,75 @@
+//! AWS's error codes, in one function.
+
+use std::fmt::Write as _;
+
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+
+use crate::trouble::{CloudError, Trouble};
+
+/// What an API's error code comes down to
+/// (EC2 API Reference, "Error codes for the Amazon EC2 API"; Route 53 and CloudWatch: "Common Errors").
+fn trouble(code: &str) -> Trouble {
+    match code {
+        "InvalidInstanceID.NotFound" | "NoSuchHealthCheck" => Trouble::NotFound,
+        "InvalidInstanceID.Malformed" | "InvalidInstanceId.Malformed" | "InvalidInput" => Trouble::Malformed,
+        "UnauthorizedOperation"
+        | "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthFailure"
+        | "ExpiredToken"
+        | "RequestExpired"
+        | "InvalidClientTokenId"
+        | "SignatureDoesNotMatch" => Trouble::NotPermitted,
+        "OperationNotPermitted" => Trouble::StopProtected,
+        "IncorrectInstanceState" => Trouble::WrongState,
+        "UnsupportedOperation" => Trouble::Unsupported,
+        "IncorrectSpotRequestState" => Trouble::Spot,
+        "InstanceLimitExceeded" | "VcpuLimitExceeded" => Trouble::Quota,
+        "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacityOnHost" => Trouble::Capacity,
+        "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "ThrottledException" => Trouble::Throttled,
+        _ => Trouble::Unexpected,
+    }
+}
+
+/// Translates what a call of the SDK failed with.
+pub(super) fn cloud_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> CloudError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    match error.as_service_error() {
+        Some(service) => {
+            let code = service.code().unwrap_or_default();
+            let message = service.message().unwrap_or_default().into();
+            CloudError { trouble: trouble(code), operation, code: code.into(), message }
+        }
+        None => {
+            let trouble = match error {
+                SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => Trouble::Unreachable,
+                _ => Trouble::Unexpected,
+            };
+            CloudError { trouble, operation, code: String::new(), message: with_causes(error) }
+        }
+    }
+}
+
+/// The error and what caused it: the SDK's own text is only "dispatch failure".
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// An answer that lacks what it must have.
+pub(super) fn incomplete(operation: &'static str, lacks: &str) -> CloudError {
+    CloudError {
+        trouble: Trouble::Unexpected,
+        operation,
+        code: String::new(),
+        message: format!("the answer lacks {lacks}"),
+    }
+}

@@ -1,0 +1,54 @@
+//! Route 53: how a health check is set, and what its checkers see.
+
+use aws_sdk_route53::Client;
+use aws_sdk_route53::types::{HealthCheckObservation, HealthCheckType};
+use chrono::{DateTime, Utc};
+
+use super::errors::{cloud_error, incomplete};
+use crate::model::{CheckKind, HealthCheckConfig, HealthCheckId};
+use crate::trouble::CloudError;
+
+/// Checkers that must succeed for the check to be healthy (Route 53 Developer Guide: more than 18 %).
+const HEALTHY_SHARE: f64 = 0.18;
+/// Regions that a check runs in when it names none (all).
+const ALL_REGIONS: usize = 8;
+
+pub(super) async fn health_check(client: &Client, id: &HealthCheckId) -> Result<HealthCheckConfig, CloudError> {
+    const OPERATION: &str = "GetHealthCheck";
+    let answer = client.get_health_check().health_check_id(id.as_str()).send().await;
+    let answer = answer.map_err(|error| cloud_error(OPERATION, &error))?;
+    let config = answer.health_check().and_then(|check| check.health_check_config());
+    let config = config.ok_or_else(|| incomplete(OPERATION, "HealthCheckConfig"))?;
+    let regions = match config.regions().len() {
+        0 => ALL_REGIONS,
+        some => some,
+    };
+    Ok(HealthCheckConfig {
+        kind: match config.r#type() {
+            HealthCheckType::Tcp => CheckKind::Tcp,
+            HealthCheckType::Http | HealthCheckType::HttpStrMatch => CheckKind::Http,
+            HealthCheckType::Https | HealthCheckType::HttpsStrMatch => CheckKind::Https,
+            _ => CheckKind::Other,
+        },
+        interval_seconds: config.request_interval().and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(30),
+        regions: u32::try_from(regions).unwrap_or(u32::MAX),
+        disabled: config.disabled().unwrap_or(false),
+    })
+}
+
+pub(super) async fn is_healthy(client: &Client, id: &HealthCheckId, since: DateTime<Utc>) -> Result<bool, CloudError> {
+    let answer = client.get_health_check_status().health_check_id(id.as_str()).send().await;
+    let answer = answer.map_err(|error| cloud_error("GetHealthCheckStatus", &error))?;
+    let all = answer.health_check_observations();
+    let successes = all.iter().filter(|observation| is_success_since(observation, since)).count();
+    #[expect(clippy::cast_precision_loss, reason = "there are some dozens of checkers")]
+    Ok(successes as f64 > HEALTHY_SHARE * all.len() as f64)
+}
+
+/// A checker's report: `Success: HTTP Status Code 200, OK`, or `Failure: …`.
+fn is_success_since(observation: &HealthCheckObservation, since: DateTime<Utc>) -> bool {
+    observation.status_report().is_some_and(|report| {
+        let checked_at = report.checked_time().map_or(i64::MIN, |time| time.secs());
+        checked_at >= since.timestamp() && report.status().is_some_and(|status| status.starts_with("Success"))
+    })
+}

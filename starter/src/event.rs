@@ -1,0 +1,198 @@
+//! API Gateway's payload, mended and read.
+
+use http::{HeaderMap, HeaderName, Method};
+use lambda_http::request::{LambdaRequest, RequestContext};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::{Map, Value};
+use shared::classify;
+use shared::model::HostName;
+
+/// What the starter reads from a request.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    /// The method.
+    pub method: Method,
+    /// The path as it came, without the query.
+    pub path: String,
+    /// The query as it came, without the question mark.
+    pub query: String,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// The host name that API Gateway took the request for (`requestContext.domainName`), not the Host header.
+    pub domain: String,
+    /// API Gateway's id of the request, to find it in the logs.
+    pub request_id: String,
+    /// The visitor's address as API Gateway saw it.
+    pub source_ip: String,
+}
+
+impl Visit {
+    /// What it is classified by.
+    pub(crate) fn request<'a>(&'a self, host: &'a HostName) -> classify::Request<'a> {
+        classify::Request { method: &self.method, path: &self.path, headers: &self.headers, host }
+    }
+
+    /// The first value of a query parameter.
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
+        let mut pairs = form_urlencoded::parse(self.query.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// Path and query, as the visitor's browser shows them.
+    pub(crate) fn path_and_query(&self) -> String {
+        if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
+    }
+}
+
+impl From<&lambda_http::Request> for Visit {
+    fn from(request: &lambda_http::Request) -> Self {
+        let (domain, request_id, source_ip) = match request.extensions().get::<RequestContext>() {
+            Some(RequestContext::ApiGatewayV2(context)) => (
+                context.domain_name.clone().unwrap_or_default(),
+                context.request_id.clone().unwrap_or_default(),
+                context.http.source_ip.clone().unwrap_or_default(),
+            ),
+            _ => <_>::default(),
+        };
+        Self {
+            method: request.method().clone(),
+            path: request.uri().path().into(),
+            query: request.uri().query().unwrap_or_default().into(),
+            headers: request.headers().clone(),
+            domain,
+            request_id,
+            source_ip,
+        }
+    }
+}
+
+/// Outside of these a path or query cannot be part of an [`http::Uri`].
+const NOT_IN_URI: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'|')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'#');
+/// A `?` in API Gateway's path is a character of the path.
+const NOT_IN_PATH: &AsciiSet = &NOT_IN_URI.add(b'?');
+
+/// Makes of API Gateway's payload 2.0 what `lambda_http` can read without failing.
+///
+/// `lambda_http` refuses the whole event for one header with a byte outside of ASCII, and panics on a Host header
+/// or path that is no URL. A visitor with an odd cookie must get in all the same, so such bytes are
+/// percent-encoded, and the host is the one that API Gateway vouches for.
+///
+/// # Errors
+/// What is wrong with an event that is no HTTP request of API Gateway.
+pub fn mend(mut event: Value) -> Result<LambdaRequest, serde_json::Error> {
+    if let Some(event) = event.as_object_mut() {
+        let domain = event.get("requestContext").and_then(|context| context.get("domainName")).cloned();
+        mend_text(event, "rawPath", NOT_IN_PATH);
+        mend_text(event, "rawQueryString", NOT_IN_URI);
+        if let Some(Value::String(path)) = event.get_mut("rawPath") {
+            if !path.starts_with('/') {
+                path.insert(0, '/');
+            }
+        }
+        let headers = match event.remove("headers") {
+            Some(Value::Object(headers)) => headers,
+            _ => Map::new(),
+        };
+        let mut headers: Map<_, _> = headers.into_iter().filter_map(mend_header).collect();
+        headers.insert("x-forwarded-proto".into(), "https".into()); // an HTTP API has nothing else
+        headers.insert("host".into(), domain.filter(is_host).unwrap_or_else(|| "unknown.invalid".into()));
+        event.insert("headers".into(), headers.into());
+        // Nothing reads a body: a page or a refusal answers it. One that is no base64 would be another panic.
+        event.remove("body");
+    }
+    serde_json::from_value(event)
+}
+
+fn mend_text(event: &mut Map<String, Value>, field: &str, not_allowed: &'static AsciiSet) {
+    if let Some(Value::String(text)) = event.get_mut(field) {
+        *text = utf8_percent_encode(text, not_allowed).to_string();
+    }
+}
+
+fn mend_header((name, value): (String, Value)) -> Option<(String, Value)> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    let value = value.as_str()?;
+    Some((name.as_str().into(), utf8_percent_encode(value, CONTROLS).to_string().into()))
+}
+
+fn is_host(domain: &Value) -> bool {
+    domain.as_str().is_some_and(|domain| domain.parse::<HostName>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(event: Value) -> Visit {
+        Visit::from(&lambda_http::Request::from(mend(event).unwrap()))
+    }
+
+    fn event(path: &str, query: &str, headers: Value) -> Value {
+        json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query, "headers": headers,
+            "requestContext": {
+                "domainName": "app.example.com", "requestId": "r-1", "stage": "$default",
+                "http": {"method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.7"},
+            },
+            "isBase64Encoded": false,
+        })
+    }
+
+    #[test]
+    fn what_api_gateway_vouches_for_is_taken_not_what_the_visitor_sends() {
+        let visit = read(event("/a", "b=c", json!({"host": "evil.example.org", "x-forwarded-host": "evil"})));
+        assert_eq!((visit.domain.as_str(), visit.request_id.as_str()), ("app.example.com", "r-1"));
+        assert_eq!(visit.source_ip, "192.0.2.7");
+        assert_eq!((visit.path.as_str(), visit.query.as_str()), ("/a", "b=c"));
+        assert_eq!(visit.parameter("b").as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn odd_bytes_are_kept_and_do_no_harm() {
+        let visit =
+            read(event("/grüße/ {x}?y#z", "q=ä|\"", json!({"user-agent": "Größe\u{7f}", "bad name": "x", "n": 1})));
+        assert_eq!(visit.path, "/gr%C3%BC%C3%9Fe/%20%7Bx%7D%3Fy%23z");
+        assert_eq!(visit.query, "q=%C3%A4%7C%22");
+        assert_eq!(visit.headers["user-agent"], "Gr%C3%B6%C3%9Fe%7F");
+        assert!(!visit.headers.contains_key("n"));
+    }
+
+    #[test]
+    fn without_headers_it_is_a_request_all_the_same() {
+        let mut bare = event("/", "", json!(null));
+        bare.as_object_mut().unwrap().remove("headers");
+        assert_eq!(read(bare).path, "/");
+    }
+
+    #[test]
+    fn what_is_no_request_is_an_error_not_a_panic() {
+        for odd in [json!({}), json!(null), json!([1]), json!("x"), json!({"source": "aws.scheduler"})] {
+            let message = mend(odd).unwrap_err().to_string();
+            assert!(message.contains("API Gateway"), "{message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_anywhere_is_read(path in ".*", query in ".*", name in ".*", value in ".*", domain in ".*") {
+            let mut event = event(&path, &query, json!({(name): value, "host": domain}));
+            event["requestContext"]["domainName"] = domain.into();
+            event["cookies"] = json!([value]);
+            read(event);
+        }
+    }
+}

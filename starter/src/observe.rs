@@ -1,0 +1,209 @@
+//! What a request is about, and what there is to see of it: with what a warm Lambda remembers.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use shared::classify::Ask;
+use shared::cloud::{App, Cloud, ProbeRequest, Targets};
+use shared::config::{self, Config};
+use shared::model::{HealthCheckId, HostName, Instance, InstanceState, Probe};
+use shared::overrides::{HealthCheckRef, Hold, Overrides, overrides};
+use shared::record::Sink;
+use shared::trouble::CloudError;
+use shared::wake::{NoTarget, Observation};
+
+use crate::event::Visit;
+use crate::{Starter, in_full};
+
+/// Instances are looked at no more often than this.
+const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(2);
+/// An app that answered is taken to answer for this long.
+const READY_HOLDS_FOR: TimeDelta = TimeDelta::seconds(30);
+/// Route 53 is asked no more often than this: its API takes five calls a second from the whole account.
+const ASK_ROUTE53_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
+
+/// Which app a request is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Addressed {
+    /// The app's host name. Not yet known to be registered.
+    pub(crate) host: HostName,
+    /// It came in at the API's own origin, where only the status is served.
+    pub(crate) on_api_origin: bool,
+}
+
+/// Reads which app a request is for: by the domain that API Gateway vouches for, or at the API's own origin by
+/// the parameter `app`. None when neither is a host name.
+pub(crate) fn addressed(config: &Config, visit: &Visit) -> Option<Addressed> {
+    let api_host = config.status_origin.as_deref().and_then(|origin| origin.strip_prefix("https://"));
+    let on_api_origin = api_host.is_some_and(|host| host.eq_ignore_ascii_case(&visit.domain));
+    let host = if on_api_origin { visit.parameter("app")? } else { visit.domain.clone() };
+    Some(Addressed { host: host.parse().ok()?, on_api_origin })
+}
+
+/// What a warm Lambda remembers.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    instances: Option<At<Vec<Instance>>>,
+    ready: HashMap<HostName, At<Instance>>,
+    health: HashMap<HealthCheckId, At<bool>>,
+}
+
+#[derive(Debug)]
+struct At<T> {
+    at: DateTime<Utc>,
+    what: T,
+}
+
+impl<T: Clone> At<T> {
+    fn within(&self, age: TimeDelta, now: DateTime<Utc>) -> Option<T> {
+        (now - self.at < age).then(|| self.what.clone())
+    }
+}
+
+/// What was seen for one request.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    now: DateTime<Utc>,
+    pub(crate) ask: Ask,
+    pub(crate) target: Result<Instance, NoTarget>,
+    probe: Option<Probe>,
+    hold: Hold,
+    /// What the tags say that could not be read.
+    pub(crate) warnings: Vec<String>,
+    /// What AWS refused, for the log.
+    pub(crate) error: Option<CloudError>,
+}
+
+impl Seen {
+    pub(crate) fn instance(&self) -> Option<&Instance> {
+        self.target.as_ref().ok()
+    }
+
+    pub(crate) fn observation(&self, config: &Config) -> Observation<'_> {
+        Observation {
+            now: self.now,
+            target: self.target.as_ref().map_err(|none| *none),
+            probe: self.probe,
+            hold: self.hold,
+            ask: self.ask,
+            boot_deadline: config.boot_deadline,
+            dry_run: config.dry_run,
+        }
+    }
+
+    pub(crate) fn error_in_full(&self) -> Option<String> {
+        self.error.as_ref().map(in_full)
+    }
+}
+
+impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
+    /// Looks at the instance, and at the app when the instance runs.
+    pub(crate) async fn observe(&self, addressed: &Addressed, ask: Ask, now: DateTime<Utc>) -> Seen {
+        let nothing = Seen {
+            now,
+            ask,
+            target: Err(NoTarget::UnknownHost),
+            probe: None,
+            hold: Hold::No,
+            warnings: Vec::new(),
+            error: None,
+        };
+        if let Some(instance) = self.remembered_ready(&addressed.host, now) {
+            return Seen { target: Ok(instance), probe: Some(Probe::Ready), ..nothing };
+        }
+        if self.config.instance_id.is_some() && addressed.host != self.config.app_domain {
+            return nothing;
+        }
+        let instance = match self.instances(now).await {
+            Ok(instances) => match self.target(instances, &addressed.host) {
+                Ok(instance) => instance,
+                Err(none) => return Seen { target: Err(none), ..nothing },
+            },
+            Err(error) => return Seen { target: Err(NoTarget::Trouble(error.trouble)), error: Some(error), ..nothing },
+        };
+        let overrides = overrides(&self.config, &instance, addressed.host == self.config.app_domain, now);
+        let probe = self.probe(&addressed.host, &instance, &overrides, now).await;
+        Seen { target: Ok(instance), probe, hold: overrides.hold, warnings: overrides.warnings, ..nothing }
+    }
+
+    /// After a start everything looks different.
+    pub(crate) fn forget(&self) {
+        self.memory().instances = None;
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remembered_ready(&self, host: &HostName, now: DateTime<Utc>) -> Option<Instance> {
+        self.memory().ready.get(host)?.within(READY_HOLDS_FOR, now)
+    }
+
+    async fn instances(&self, now: DateTime<Utc>) -> Result<Vec<Instance>, CloudError> {
+        if let Some(instances) = self.memory().instances.as_ref().and_then(|seen| seen.within(LOOK_AGAIN_AFTER, now)) {
+            return Ok(instances);
+        }
+        let targets = self.config.instance_id.clone().map_or(Targets::Tagged, Targets::One);
+        let instances = self.cloud.instances(&targets).await?;
+        self.memory().instances = Some(At { at: now, what: instances.clone() });
+        Ok(instances)
+    }
+
+    /// The one instance behind a host name. Compared exactly, here and not by EC2, whose filters take wildcards.
+    fn target(&self, instances: Vec<Instance>, host: &HostName) -> Result<Instance, NoTarget> {
+        let carries = |instance: &Instance| {
+            let tag = config::APP_DOMAIN.tag.and_then(|tag| instance.tags.get(tag));
+            tag.and_then(|name| name.parse::<HostName>().ok()).as_ref() == Some(host)
+        };
+        let is_gone = |instance: &Instance| instance.state == InstanceState::Terminated;
+        let by_id = self.config.instance_id.is_some();
+        let mut behind = instances.into_iter().filter(|instance| by_id || (carries(instance) && !is_gone(instance)));
+        match (behind.next(), behind.next()) {
+            (Some(one), None) => Ok(one),
+            (None, _) => Err(NoTarget::UnknownHost),
+            (Some(_), Some(_)) => Err(NoTarget::Ambiguous),
+        }
+    }
+
+    async fn probe(
+        &self,
+        host: &HostName,
+        instance: &Instance,
+        overrides: &Overrides,
+        now: DateTime<Utc>,
+    ) -> Option<Probe> {
+        if instance.state != InstanceState::Running {
+            return None;
+        }
+        let own = || Some(SocketAddr::new(instance.public_address?, overrides.origin.port));
+        let request = ProbeRequest {
+            host: host.clone(),
+            address: self.config.origin_address.or_else(own)?,
+            origin: overrides.origin,
+            path: self.config.health_path.clone(),
+        };
+        let mut probe = self.app.probe(&request).await;
+        // No answer at all may mean that Lambda is kept out where visitors are let in: Route 53 can tell.
+        if probe == Probe::TimedOut && self.route53_says_healthy(&overrides.health_check, instance, now).await {
+            probe = Probe::Ready;
+        }
+        if probe == Probe::Ready {
+            self.memory().ready.insert(host.clone(), At { at: now, what: instance.clone() });
+        }
+        Some(probe)
+    }
+
+    async fn route53_says_healthy(&self, check: &HealthCheckRef, instance: &Instance, now: DateTime<Utc>) -> bool {
+        let HealthCheckRef::Id(id) = check else { return false };
+        let remembered = self.memory().health.get(id).and_then(|seen| seen.within(ASK_ROUTE53_AGAIN_AFTER, now));
+        if let Some(healthy) = remembered {
+            return healthy;
+        }
+        // An error here tells nothing: the starter's own view stands.
+        let healthy = self.cloud.is_healthy(id, instance.launched_at).await.unwrap_or(false);
+        self.memory().health.insert(id.clone(), At { at: now, what: healthy });
+        healthy
+    }
+}

@@ -1,0 +1,110 @@
+//! All that a visitor is told, in one place: page, JSON and problem documents say the same.
+
+use shared::model::{HostName, Probe};
+use shared::wake::WakeReason;
+
+/// What a reason comes down to for a visitor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Words {
+    /// The phase, for programs.
+    pub(crate) phase: &'static str,
+    /// The headline.
+    pub(crate) title: String,
+    /// What happens next, or what to do.
+    pub(crate) detail: String,
+}
+
+/// Words a reason. Names no id, no role and no address.
+pub(crate) fn words(reason: &WakeReason, app: &HostName) -> Words {
+    let (phase, title, detail) = match reason {
+        WakeReason::UnknownHost => (
+            "refused",
+            "There is no app here".into(),
+            format!("{app} is not the name of an app that can be woken here."),
+        ),
+        WakeReason::Ambiguous => (
+            "refused",
+            format!("{app} cannot be woken"),
+            "Two servers claim this name. Whoever runs it has to settle which one it is.".into(),
+        ),
+        WakeReason::NoAddress => (
+            "refused",
+            format!("{app} cannot be reached"),
+            "Its server runs without a public address. Whoever runs it has to give it one.".into(),
+        ),
+        WakeReason::Gone => ("failed", format!("{app} cannot be woken"), "Its server does not exist any more.".into()),
+        WakeReason::NotPermitted => (
+            "failed",
+            format!("{app} cannot be woken"),
+            "The permission to do so is missing. Whoever runs it finds the details in the logs.".into(),
+        ),
+        WakeReason::Unclear { .. } => (
+            "checking",
+            format!("Looking for {app}"),
+            "It cannot be seen just now. This is tried again shortly.".into(),
+        ),
+        WakeReason::OnHold { until: Some(until) } => (
+            "on-hold",
+            format!("{app} is asleep on purpose"),
+            format!("It stays asleep until {}.", until.format("%-d %B %Y, %H:%M UTC")),
+        ),
+        WakeReason::OnHold { until: None } => {
+            ("on-hold", format!("{app} is asleep on purpose"), "Whoever runs it has put it on hold.".into())
+        }
+        WakeReason::StartFailed { lasting: true, .. } => (
+            "failed",
+            format!("{app} could not start"),
+            "Its server was told to start and went off again at once. Whoever runs it has to look at it.".into(),
+        ),
+        WakeReason::StartFailed { retry_at, .. } => (
+            "failed",
+            format!("{app} could not start"),
+            format!(
+                "Its server was told to start and went off again at once. This is tried again at {}, or now by the button.",
+                retry_at.format("%H:%M UTC")
+            ),
+        ),
+        WakeReason::Asleep => ("asleep", format!("{app} is asleep"), "It wakes up when you ask for it.".into()),
+        WakeReason::DryRun => (
+            "asleep",
+            format!("{app} is asleep"),
+            "It would be woken now, but Catnap is set to a dry run and starts nothing.".into(),
+        ),
+        WakeReason::Waking => ("waking", format!("{app} is waking up"), "Its server is being started.".into()),
+        WakeReason::AlreadyWaking => (
+            "waking",
+            format!("{app} is already waking up"),
+            "Many are asking for it just now. You are let in as soon as it is there.".into(),
+        ),
+        WakeReason::WaitingForCapacity => (
+            "waiting",
+            format!("{app} waits for a free server"),
+            "AWS has no server of its kind free at the moment. This is tried again until there is one.".into(),
+        ),
+        WakeReason::WaitingForQuota => (
+            "waiting",
+            format!("{app} waits for its turn"),
+            "As many servers as its account may have are running. This is tried again until one is free.".into(),
+        ),
+        WakeReason::FallingAsleep => (
+            "falling-asleep",
+            format!("{app} is just falling asleep"),
+            "It can be woken as soon as it has stopped, and then it is.".into(),
+        ),
+        WakeReason::Booting => ("booting", format!("{app} is waking up"), "Its server is booting.".into()),
+        WakeReason::StartingApp { .. } => {
+            ("starting", format!("{app} is waking up"), "Its server is on, the app itself is starting.".into())
+        }
+        WakeReason::Overdue { probe, .. } => (
+            "overdue",
+            format!("{app} takes longer than usual"),
+            format!("Its server is on, but the app does not answer: {}.", what_was_seen(*probe)),
+        ),
+        WakeReason::Ready => ("ready", format!("{app} is awake"), "You are being taken there.".into()),
+    };
+    Words { phase, title, detail }
+}
+
+fn what_was_seen(probe: Probe) -> String {
+    probe.to_string()
+}

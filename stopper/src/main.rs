@@ -1,0 +1,33 @@
+//! The stopper's Lambda: wires configuration, AWS and the runtime together.
+
+#![recursion_limit = "256"] // the SDK nests its futures deeply
+
+use std::process::ExitCode;
+
+use chrono::Utc;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+use shared::aws::{Aws, Pace};
+use shared::config::Config;
+use shared::record::{self, Stdout};
+use stopper::Stopper;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => record::cannot_start(&Stdout, Utc::now(), &*error),
+    }
+}
+
+async fn serve() -> Result<(), Error> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let config = Config::read(variable)?;
+    let aws = Aws::from_environment(Pace::Tick, variable)?;
+    let stopper = &Stopper::new(config, aws, Stdout);
+    // What EventBridge Scheduler sends says nothing that a tick needs: any event is a tick.
+    lambda_runtime::run(service_fn(move |_: LambdaEvent<Value>| async move {
+        Ok::<_, Error>(stopper.tick(Utc::now()).await?)
+    }))
+    .await
+}

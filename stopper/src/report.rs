@@ -1,0 +1,146 @@
+//! What a tick tells: one record a target, and a summary.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use shared::idle::{IdleDecision, KeepReason, NapReason};
+use shared::model::{InstanceId, InstanceState};
+use shared::record::Count;
+use shared::trouble::CloudError;
+
+use crate::observe::Target;
+
+/// What came of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Nothing was to be done.
+    Left,
+    /// EC2 took the stop.
+    Stopped,
+    /// It would have been stopped.
+    DryRun,
+    /// EC2 did not take the stop.
+    Refused,
+}
+
+/// One target's record.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The app's name.
+    pub app: String,
+    /// Its instance.
+    pub instance: InstanceId,
+    /// The instance's state when it was looked at.
+    pub state: InstanceState,
+    /// What was decided, why, and the facts of that reason.
+    #[serde(flatten)]
+    pub decision: IdleDecision,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The instance's last start.
+    pub launched_at: DateTime<Utc>,
+    /// When it can nap at the earliest, if nothing more happens until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub naps_at_the_earliest: Option<DateTime<Utc>>,
+    /// What AWS refused, in full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Tags that could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn new(
+        decision: IdleDecision,
+        outcome: Outcome,
+        stop_error: Option<CloudError>,
+        target: Target,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let idle = target.overrides.policy.idle;
+        let naps_at_the_earliest = match &decision {
+            IdleDecision::Keep(reason) => reason.last_sign_of_life().map(|at| (at + idle).max(now)),
+            _ => None,
+        };
+        Self {
+            app: target.app,
+            instance: target.instance.id,
+            state: target.instance.state,
+            decision,
+            outcome,
+            launched_at: target.instance.launched_at,
+            naps_at_the_earliest,
+            error: stop_error.or(target.error).map(|error| error.to_string()),
+            warnings: target.overrides.warnings,
+        }
+    }
+
+    /// What it counts for.
+    pub(crate) fn counts(&self) -> Vec<Count> {
+        let mut counts = match &self.decision {
+            IdleDecision::Nap(_) if self.outcome == Outcome::Stopped => vec![Count::Naps],
+            IdleDecision::Keep(KeepReason::FailoverOff { .. }) => vec![Count::FailoverOff],
+            IdleDecision::Keep(KeepReason::NoData { .. }) => vec![Count::NoData],
+            _ => Vec::new(),
+        };
+        if matches!(
+            self.decision,
+            IdleDecision::Nap(NapReason::Sick { .. }) | IdleDecision::Keep(KeepReason::Sick { .. })
+        ) {
+            counts.push(Count::Sick);
+        }
+        // A refusal that says why the instance cannot be stopped is a reason, and no failure.
+        if matches!(self.decision, IdleDecision::Nap(_)) && self.outcome == Outcome::Refused {
+            counts.push(Count::TickFailed);
+        }
+        counts
+    }
+}
+
+/// What a tick did.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// Targets looked at.
+    pub targets: usize,
+    /// Stopped, or to be stopped in a dry run.
+    pub napped: usize,
+    /// Kept awake.
+    pub kept: usize,
+    /// Not running.
+    pub skipped: usize,
+    /// To be stopped, but EC2 did not take it.
+    pub failed: usize,
+    /// Nothing was really stopped.
+    pub dry_run: bool,
+    /// One record a target.
+    pub records: Vec<Report>,
+}
+
+impl Summary {
+    pub(crate) fn of(records: Vec<Report>, dry_run: bool) -> Self {
+        let count = |matches: fn(&Report) -> bool| records.iter().filter(|report| matches(report)).count();
+        Self {
+            targets: records.len(),
+            napped: count(|it| matches!(it.decision, IdleDecision::Nap(_)) && it.outcome != Outcome::Refused),
+            kept: count(|it| matches!(it.decision, IdleDecision::Keep(_))),
+            skipped: count(|it| matches!(it.decision, IdleDecision::Skip(_))),
+            failed: count(|it| matches!(it.decision, IdleDecision::Nap(_)) && it.outcome == Outcome::Refused),
+            dry_run,
+            records,
+        }
+    }
+}
+
+/// A tick that could not even look.
+#[derive(Debug, Serialize)]
+pub(crate) struct Failure {
+    level: &'static str,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn of(error: &CloudError) -> Self {
+        Self { level: "ERROR", message: format!("the targets cannot be listed: {error}") }
+    }
+}

@@ -1,0 +1,269 @@
+//! A tick, from the targets to the stop: over the simulated cloud.
+
+use std::sync::Mutex;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use shared::cloud::Metric;
+use shared::config::Config;
+use shared::model::{CheckKind, HealthCheckConfig, HealthCheckId, InstanceId, InstanceState, Point};
+use shared::record::Sink;
+use shared::sim::{Phases, Sim};
+use shared::trouble::Trouble;
+use stopper::{Outcome, Stopper, Summary};
+
+#[derive(Debug, Default)]
+struct Lines(Mutex<Vec<Value>>);
+
+impl Sink for &Lines {
+    fn take(&self, line: String) {
+        self.0.lock().unwrap().push(serde_json::from_str(&line).unwrap());
+    }
+}
+
+/// Some instances that have been running quietly and healthily for five hours.
+struct World {
+    sim: Sim,
+    lines: Lines,
+    ids: Vec<InstanceId>,
+    settings: Vec<(&'static str, String)>,
+}
+
+const QUIET: f64 = 31_000.0;
+
+fn check_id(index: usize) -> HealthCheckId {
+    format!("check-{index}").parse().unwrap()
+}
+
+impl World {
+    fn of(count: usize) -> Self {
+        let sim = Sim::new("2026-03-01T20:00:00Z".parse().unwrap());
+        let ids = (0..count).map(|index| {
+            let id = sim.add_instance(&format!("app{index}.example.com").parse().unwrap(), Phases::default());
+            sim.change(&id, |it| {
+                it.state = InstanceState::Running;
+                it.launched_at = now(&sim) - TimeDelta::hours(5);
+                it.tags.insert("catnap:health-check".into(), check_id(index).to_string());
+            });
+            let config = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+            sim.add_health_check(&check_id(index), config);
+            id
+        });
+        let ids = ids.collect();
+        let settings = vec![("CATNAP_APP_DOMAIN", "app0.example.com".into())];
+        let world = Self { sim, lines: Lines::default(), ids, settings };
+        for index in 0..count {
+            world.traffic(index, |_| QUIET);
+            world.health(index, 1.0);
+        }
+        world
+    }
+
+    fn one() -> Self {
+        let mut world = Self::of(1);
+        world.settings.push(("CATNAP_INSTANCE_ID", world.ids[0].to_string()));
+        world
+    }
+
+    fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.settings.push((name, value.into()));
+        self
+    }
+
+    /// NetworkIn of the last five hours, by minutes ago.
+    fn traffic(&self, index: usize, bytes: impl Fn(i64) -> f64) {
+        let metric = Metric::NetworkIn { instance: self.ids[index].clone(), period: TimeDelta::minutes(5) };
+        for ago in (1..=60).map(|number| number * 5) {
+            let at = now(&self.sim) - TimeDelta::minutes(ago);
+            self.sim.put(metric.clone(), Point { at, value: bytes(ago) });
+        }
+    }
+
+    fn health(&self, index: usize, value: f64) {
+        for ago in 1..=300 {
+            let at = now(&self.sim) - TimeDelta::minutes(ago);
+            self.sim.put(Metric::HealthStatus(check_id(index)), Point { at, value });
+        }
+    }
+
+    fn stopper(&self) -> Stopper<&Sim, &Lines> {
+        let setting =
+            |name: &str| self.settings.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
+        Stopper::new(Config::read(setting).unwrap(), &self.sim, &self.lines)
+    }
+
+    async fn tick(&self) -> Summary {
+        self.stopper().tick(now(&self.sim)).await.unwrap()
+    }
+
+    fn state(&self, index: usize) -> InstanceState {
+        self.sim.instance(&self.ids[index]).state
+    }
+
+    fn record(&self, app: &str) -> Value {
+        self.lines.0.lock().unwrap().iter().find(|record| record["app"] == app).unwrap().clone()
+    }
+}
+
+fn now(sim: &Sim) -> DateTime<Utc> {
+    sim.now()
+}
+
+#[tokio::test]
+async fn an_idle_instance_naps_with_its_reason() {
+    let world = World::one();
+    let summary = world.tick().await;
+    assert_eq!((summary.targets, summary.napped, world.state(0)), (1, 1, InstanceState::Stopping));
+    let record = world.record("app0.example.com");
+    assert_eq!(
+        (&record["decision"], &record["reason"], &record["outcome"]),
+        (&json!("nap"), &json!("idle"), &json!("stopped"))
+    );
+    assert_eq!(record["quiet_seconds"], 5 * 3_600);
+    assert_eq!((&record["Naps"], &record["App"]), (&json!(1), &json!("app0.example.com")));
+    assert_eq!(world.tick().await.skipped, 1);
+    world.sim.advance(TimeDelta::minutes(1));
+    assert_eq!(world.state(0), InstanceState::Stopped);
+}
+
+#[tokio::test]
+async fn a_used_one_stays_and_the_record_says_until_when() {
+    let world = World::one();
+    world.traffic(0, |ago| if ago == 30 { 900_000.0 } else { 0.0 });
+    let summary = world.tick().await;
+    assert_eq!((summary.kept, world.sim.calls("StopInstances", "")), (1, 0));
+    let record = world.record("app0.example.com");
+    assert_eq!((&record["reason"], &record["bytes"]), (&json!("active"), &json!(900_000.0)));
+    assert_eq!(record["naps_at_the_earliest"], "2026-03-01T20:35:00Z");
+}
+
+#[tokio::test]
+async fn a_dry_run_decides_and_stops_nothing() {
+    let world = World::one().with("CATNAP_DRY_RUN", "true");
+    let summary = world.tick().await;
+    assert_eq!((summary.napped, summary.dry_run, world.state(0)), (1, true, InstanceState::Running));
+    assert_eq!(world.sim.calls("StopInstances", ""), 0);
+    assert_eq!(world.record("app0.example.com")["outcome"], "dry-run");
+}
+
+#[tokio::test]
+async fn each_tagged_instance_is_decided_on_its_own_and_in_one_call_for_all_metrics() {
+    let world = World::of(7);
+    world.traffic(1, |_| 500_000.0);
+    world.sim.change(&world.ids[2], |it| {
+        it.tags.insert("catnap:protect".into(), "true".into());
+    });
+    world.sim.change(&world.ids[3], |it| {
+        it.tags.insert("catnap:health-check".into(), "no-such-check".into());
+    });
+    world.sim.change(&world.ids[4], |it| {
+        it.tags.insert("catnap:idle-minutes".into(), "soon".into());
+    });
+    world.sim.change(&world.ids[5], |it| {
+        it.tags.insert("catnap:host".into(), "not a host".into());
+    });
+    world.sim.change(&world.ids[6], |it| it.state = InstanceState::Stopped);
+    let summary = world.tick().await;
+    assert_eq!((summary.targets, summary.napped, summary.kept, summary.skipped), (7, 2, 4, 1));
+    let reason = |app: &str| world.record(app)["reason"].clone();
+    assert_eq!(reason("app0.example.com"), "idle");
+    assert_eq!(reason("app1.example.com"), "active");
+    assert_eq!(reason("app2.example.com"), "protected");
+    assert_eq!(reason("app3.example.com"), "failover-off");
+    assert_eq!(reason("app4.example.com"), "idle");
+    assert_eq!(reason("not a host"), "failover-off");
+    assert_eq!(reason("app6.example.com"), "not-running");
+    let warning = world.record("app4.example.com")["warnings"][0].clone();
+    assert_eq!(
+        warning,
+        "tag catnap:idle-minutes is \"soon\": it takes minutes, a whole number from 5 to 10080 (a week)"
+    );
+    assert_eq!((world.sim.calls("DescribeInstances", ""), world.sim.calls("GetMetricData", "")), (1, 1));
+}
+
+#[tokio::test]
+async fn two_instances_of_one_name_stay_up_since_neither_could_be_woken() {
+    let world = World::of(3);
+    world.sim.change(&world.ids[1], |it| {
+        it.tags.insert("catnap:host".into(), "app0.example.com".into());
+    });
+    let summary = world.tick().await;
+    assert_eq!((summary.napped, summary.kept), (1, 2));
+    assert_eq!(world.state(2), InstanceState::Stopping);
+}
+
+#[tokio::test]
+async fn an_error_with_one_target_keeps_no_other_from_its_decision() {
+    let world = World::of(3);
+    world.sim.fail_next("GetHealthCheck", Trouble::Throttled);
+    world.sim.fail_next("StopInstances", Trouble::Throttled);
+    let summary = world.tick().await;
+    assert_eq!((summary.napped, summary.kept, summary.failed), (1, 1, 1));
+    let kept = summary.records.iter().find(|it| it.outcome == Outcome::Left).unwrap();
+    assert_eq!(json!(kept)["missing"], "health-check");
+    assert!(kept.error.as_ref().unwrap().starts_with("GetHealthCheck"));
+    // The next tick makes up for both.
+    assert_eq!(world.tick().await.napped, 2);
+}
+
+#[tokio::test]
+async fn what_cannot_be_stopped_is_protected_and_no_failure() {
+    for (trouble, by) in
+        [(Trouble::StopProtected, "stop-protection"), (Trouble::Unsupported, "instance-store"), (Trouble::Spot, "spot")]
+    {
+        let world = World::one();
+        world.sim.fail_next("StopInstances", trouble);
+        assert_eq!(world.tick().await.kept, 1);
+        let record = world.record("app0.example.com");
+        assert_eq!((&record["reason"], &record["by"]), (&json!("protected"), &json!(by)));
+        assert!(record["TickFailed"].is_null());
+    }
+}
+
+#[tokio::test]
+async fn a_tick_that_cannot_look_fails_and_naps_nobody() {
+    let world = World::of(2);
+    world.sim.fail_next("DescribeInstances", Trouble::Unreachable);
+    assert!(world.stopper().tick(now(&world.sim)).await.is_err());
+    assert_eq!(world.lines.0.lock().unwrap().last().unwrap()["TickFailed"], 1);
+
+    world.sim.fail_next("GetMetricData", Trouble::Throttled);
+    assert!(world.stopper().tick(now(&world.sim)).await.is_err());
+    let record = world.record("app1.example.com");
+    assert_eq!((&record["reason"], &record["missing"]), (&json!("no-data"), &json!("network-in")));
+    assert_eq!(world.sim.calls("StopInstances", ""), 0);
+}
+
+#[tokio::test]
+async fn someone_who_waits_and_a_job_both_keep_it() {
+    for (metric, reason) in [
+        (Metric::Visits("app0.example.com".parse().unwrap()), "visitors"),
+        (Metric::Busy("app0.example.com".parse().unwrap()), "busy"),
+    ] {
+        let world = World::one();
+        world.sim.put(metric, Point { at: now(&world.sim) - TimeDelta::minutes(20), value: 1.0 });
+        world.tick().await;
+        assert_eq!(world.record("app0.example.com")["reason"], reason);
+    }
+}
+
+#[tokio::test]
+async fn a_warm_stopper_reads_a_health_checks_configuration_once_and_again_after_half_an_hour() {
+    let world = World::one().with("CATNAP_DRY_RUN", "true");
+    let stopper = world.stopper();
+    for (minutes, reads) in [(0, 1), (29, 1), (1, 2)] {
+        world.sim.advance(TimeDelta::minutes(minutes));
+        stopper.tick(now(&world.sim)).await.unwrap();
+        assert_eq!(world.sim.calls("GetHealthCheck", ""), reads);
+    }
+}
+
+#[tokio::test]
+async fn an_instance_naps_by_its_own_idle_minutes() {
+    let world = World::one();
+    world.traffic(0, |ago| if ago == 30 { 900_000.0 } else { 0.0 });
+    world.sim.change(&world.ids[0], |it| {
+        it.tags.insert("catnap:idle-minutes".into(), "20".into());
+    });
+    assert_eq!(world.tick().await.napped, 1);
+}

@@ -1,0 +1,79 @@
+"""template.yaml as CloudFormation would be given it, for whichever parameters."""
+
+import os
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")  # no call is made; boto wants to know
+from samcli.yamlhelper import yaml_parse  # noqa: E402
+from samtranslator.translator.transform import transform  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+SOURCE = yaml_parse((ROOT / "template.yaml").read_text())
+PARAMETERS = SOURCE["Parameters"]
+GIVEN = {"AppDomain": "app.example.com", "HostedZoneId": "Z0123456789ABC", "ElasticIp": "203.0.113.10"}
+
+
+def translated():
+    source = yaml_parse((ROOT / "template.yaml").read_text())
+    source["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"  # the translator wants a package
+    return transform(source, {}, SimpleNamespace(load=dict))["Resources"]
+
+
+RAW = translated()
+
+
+def resolve(node, parameters):
+    """Puts parameters in and decides conditions; references to resources stay."""
+    if isinstance(node, list):
+        items = [resolve(item, parameters) for item in node]
+        return [item for item in items if item != {"Ref": "AWS::NoValue"}]
+    if not isinstance(node, dict):
+        return node
+    if "Fn::If" in node:
+        name, yes, no = node["Fn::If"]
+        holds = resolve(SOURCE["Conditions"][name], parameters)
+        return resolve(yes if holds else no, parameters)
+    if node.get("Ref") in parameters:
+        return parameters[node["Ref"]]
+    out = {key: resolve(value, parameters) for key, value in node.items()}
+    match out:
+        case {"Fn::Equals": [a, b]}:
+            return str(a) == str(b)
+        case {"Fn::Not": [value]}:
+            return not value
+        case {"Fn::Split": [by, str(text)]}:
+            return text.split(by)
+    return {key: value for key, value in out.items() if value != {"Ref": "AWS::NoValue"}}
+
+
+def deployed(**given):
+    """The properties of each resource that a stack with these parameters has."""
+    defaults = {name: p["Default"] for name, p in PARAMETERS.items() if "Default" in p}
+    parameters = defaults | GIVEN | given
+    return {
+        name: resolve(resource["Properties"], parameters) for name, resource in RAW.items()
+        if resolve(SOURCE["Conditions"].get(resource.get("Condition"), True), parameters)
+    }
+
+
+def references(node):
+    """Every name that a Ref, GetAtt, Sub or DependsOn below this node mentions."""
+    if isinstance(node, list):
+        return set().union(*map(references, node))
+    if not isinstance(node, dict):
+        return set()
+    found = set()
+    for key, value in node.items():
+        if key == "Ref":
+            found.add(value)
+        elif key == "Fn::GetAtt":
+            found.add(value.split(".")[0] if isinstance(value, str) else value[0])
+        elif key == "DependsOn":
+            found.update([value] if isinstance(value, str) else value)
+        elif key == "Fn::Sub":
+            text = value if isinstance(value, str) else value[0]
+            found.update(name.split(".")[0] for name in re.findall(r"\$\{([\w.]+)}", text))
+        found |= references(value)
+    return found

@@ -1,0 +1,211 @@
+"""What template.yaml promises."""
+
+import os
+import re
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+from stack import GIVEN, PARAMETERS, RAW, ROOT, SOURCE, deployed, references, resolve
+
+BOTH = {"CATNAP_APP_DOMAIN", "CATNAP_INSTANCE_ID", "CATNAP_HEALTH_CHECK_ID",
+        "CATNAP_BOOT_DEADLINE_SECONDS", "CATNAP_DRY_RUN"}
+ENVIRONMENT = {
+    "Starter": BOTH | {"CATNAP_HEALTH_PATH", "CATNAP_ORIGIN", "CATNAP_WAKE_ON", "CATNAP_WAKE_PATHS",
+                       "CATNAP_WAITING_STATUS", "CATNAP_STATUS_ORIGIN"},
+    "Stopper": BOTH | {"CATNAP_IDLE_MINUTES", "CATNAP_ACTIVITY_BYTES", "CATNAP_ON_SICK"},
+}
+OWN_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+ACTIONS = {
+    "Starter": OWN_LOGS | {"ec2:DescribeInstances", "ec2:StartInstances", "route53:GetHealthCheckStatus"},
+    "Stopper": OWN_LOGS | {"ec2:DescribeInstances", "ec2:StopInstances", "route53:GetHealthCheck",
+                           "cloudwatch:GetMetricData"},
+}
+
+
+def allowed(role):
+    """Each action that the role allows, with its statement."""
+    [policy] = role["Policies"]
+    found = {}
+    for statement in policy["PolicyDocument"]["Statement"]:
+        actions = statement["Action"]
+        found |= dict.fromkeys(actions if isinstance(actions, list) else [actions], statement)
+    return found
+
+
+def test_sam_validate_finds_nothing():
+    sam = Path(sys.executable).with_name("sam")
+    run = subprocess.run(
+        [sam, "validate", "--lint", "-t", ROOT / "template.yaml"], cwd=ROOT, text=True,
+        env=os.environ | {"SAM_CLI_TELEMETRY": "0"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert run.returncode == 0 and "is a valid SAM Template" in run.stdout, run.stdout
+    assert not re.search(r"^\[?[EWI]\d{4}", run.stdout, re.M), run.stdout
+
+
+def test_no_resource_waits_for_itself():
+    graph = {name: references(resource) & RAW.keys() for name, resource in RAW.items()}
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError
+    assert order.index("Api") < order.index("Starter") < order.index("Integration")
+
+
+def test_every_parameter_is_used_described_and_in_one_group():
+    used = references({key: SOURCE[key] for key in ("Conditions", "Globals", "Resources")})
+    groups = SOURCE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert sorted(sum((g["Parameters"] for g in groups), [])) == sorted(PARAMETERS)
+    assert PARAMETERS.keys() - used == set()
+    assert [n for n, p in PARAMETERS.items() if len(p.get("Description", "")) < 20] == []
+    assert [n for n, p in PARAMETERS.items() if "AllowedPattern" in p and "ConstraintDescription" not in p] == []
+    assert {n for n, p in PARAMETERS.items() if "Default" not in p} == GIVEN.keys() <= set(groups[0]["Parameters"])
+
+
+@pytest.mark.parametrize("name, good, bad", [
+    ("AppDomain", ["app.example.com", "a.xn--p1ai"],
+     ["https://app.example.com", "App.example.com", "app.example.com.", "localhost", "*.example.com"]),
+    ("ElasticIp", ["203.0.113.10", "3.64.0.1", "172.32.0.1", "100.128.0.1", "223.255.255.1"],
+     ["10.0.0.4", "172.16.0.1", "172.31.9.9", "192.168.1.1", "127.0.0.1", "169.254.1.1", "100.64.0.1", "224.0.0.1",
+      "1.2.3", "1.2.3.4.", "1.2.3.256"]),
+    ("InstanceId", ["", "i-0123456789abcdef0", "i-0a1b2c3d"], ["i-0123", "i-XYZ", "web"]),
+    ("CertificateArn", ["", "arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"],
+     ["arn:aws:iam::123456789012:server-certificate/web"]),
+    ("HealthCheckRegions", ["us-east-1,us-west-1,us-west-2", PARAMETERS["HealthCheckRegions"]["Default"]],
+     ["us-east-1,us-west-2", "us-east-1,us-west-2,us-east-1", "us-east-1,us-west-2,eu-central-1",
+      "us-east-1, us-west-2, eu-west-1"]),
+    ("WakePaths", ["", "/hooks/", "/hooks/,/api/", "/hooks/, /api/"], ["hooks", "/", "/hooks/,", "/hooks/ /api/", "/hooks/*"]),
+    ("Origin", ["", "https://app.example.com:8443", "http://app.example.com:65535"],
+     ["app.example.com", "https://app.example.com/", "https://app.example.com:65536", "ftp://x"]),
+    ("HealthPath", ["/", "/health?full=1"], ["health", "/a b", "/#top"]),
+    ("ActivityBytes", ["auto", "50000"], ["", "0", "1e6", "-1"]),
+    ("Schedule", ["rate(1 hour)", "rate(5 minutes)", "cron(0/10 * * * ? *)"], ["1 hour", "rate(0 hours)", "cron(0 * * *)"]),
+])
+def test_a_parameter_takes_what_it_should_and_nothing_else(name, good, bad):
+    taken = [v for v in good + bad if re.fullmatch(PARAMETERS[name]["AllowedPattern"], v)]
+    assert taken == good
+
+
+@pytest.mark.parametrize("protocol, port, works", [
+    ("HTTP", 8080, True), ("HTTP", 80, True), ("HTTPS", 443, True), ("HTTPS", 8080, True),
+    ("TCP", 443, True), ("TCP", 80, True), ("HTTP", 443, False), ("HTTPS", 80, False),
+])
+def test_rules_refuse_a_check_in_the_wrong_protocol(protocol, port, works):
+    parameters = {"HealthCheckProtocol": protocol, "HealthCheckPort": port}
+    asserted = [
+        resolve(assertion["Assert"], parameters)
+        for rule in SOURCE["Rules"].values() if resolve(rule["RuleCondition"], parameters)
+        for assertion in rule["Assertions"]
+    ]
+    assert all(asserted) == works
+
+
+def test_the_name_has_two_a_records_and_the_second_one_always_answers():
+    stack = deployed()
+    first, second = stack["InstanceRecord"], stack["StarterRecord"]
+    assert sum(r["Type"] == "AWS::Route53::RecordSet" for r in RAW.values()) == 2
+    names = {(r["Name"], r["Type"], r["HostedZoneId"]) for r in (first, second)}
+    assert names == {("app.example.com", "A", "Z0123456789ABC")}
+    assert (first["Failover"], second["Failover"]) == ("PRIMARY", "SECONDARY")
+    assert first["SetIdentifier"] != second["SetIdentifier"]
+    assert first["HealthCheckId"] == {"Ref": "HealthCheck"} and first["ResourceRecords"] == ["203.0.113.10"]
+    assert first["TTL"] <= 60 and PARAMETERS["RecordTtl"]["MaxValue"] == 60
+    assert second["AliasTarget"] == {
+        "DNSName": {"Fn::GetAtt": ["Domain", "RegionalDomainName"]},
+        "HostedZoneId": {"Fn::GetAtt": ["Domain", "RegionalHostedZoneId"]},
+        "EvaluateTargetHealth": False,
+    }
+    assert not {"HealthCheckId", "TTL", "ResourceRecords"} & second.keys()
+    assert "Mapping" in references(RAW["StarterRecord"])
+
+
+@pytest.mark.parametrize("protocol, port, more", [
+    ("HTTP", 8080, {"ResourcePath": "/", "FullyQualifiedDomainName": "app.example.com"}),
+    ("HTTPS", 443, {"ResourcePath": "/", "FullyQualifiedDomainName": "app.example.com", "EnableSNI": True}),
+    ("TCP", 443, {}),
+])
+def test_the_health_check_asks_the_address_and_not_the_name(protocol, port, more):
+    check = deployed(HealthCheckProtocol=protocol, HealthCheckPort=port)["HealthCheck"]
+    assert check["HealthCheckConfig"] == {
+        "Type": protocol, "IPAddress": "203.0.113.10", "Port": port, "RequestInterval": 30,
+        "FailureThreshold": 3, "Regions": ["us-east-1", "us-west-2", "eu-west-1"], **more}
+
+
+@pytest.mark.parametrize("function, timeout", [("Starter", 15), ("Stopper", 120)])
+def test_a_function_runs_and_reads_what_it_should(function, timeout):
+    properties = deployed(Architecture="arm64")[function]
+    assert properties["Environment"]["Variables"].keys() == ENVIRONMENT[function]  # no AWS_ENDPOINT_URL
+    assert (properties["Runtime"], properties["Handler"]) == ("provided.al2023", "bootstrap")
+    assert (properties["Architectures"], properties["MemorySize"], properties["Timeout"]) == (["arm64"], 256, timeout)
+    assert properties["LoggingConfig"] == {"LogFormat": "JSON", "LogGroup": {"Ref": f"{function}Logs"}}
+    assert deployed(LogRetentionDays=7)[f"{function}Logs"]["RetentionInDays"] == 7
+    assert SOURCE["Resources"][function]["Metadata"] == {
+        "BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": function.lower()}}
+
+
+@pytest.mark.parametrize("function", ENVIRONMENT)
+def test_a_variable_is_the_parameter_of_the_same_name(function):
+    made = {"CATNAP_HEALTH_CHECK_ID": {"Ref": "HealthCheck"},
+            "CATNAP_STATUS_ORIGIN": {"Fn::Sub": "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}}
+    for name, value in RAW[function]["Properties"]["Environment"]["Variables"].items():
+        parameter = name.removeprefix("CATNAP_").title().replace("_", "")
+        assert value == ({"Ref": "AWS::NoValue"} if name == "AWS_ENDPOINT_URL" else made.get(name, {"Ref": parameter}))
+
+
+@pytest.mark.parametrize("function, act", [("Starter", "ec2:StartInstances"), ("Stopper", "ec2:StopInstances")])
+def test_a_function_may_do_what_it_does_and_nothing_else(function, act):
+    assert deployed()[function]["Role"] == {"Fn::GetAtt": [f"{function}Role", "Arn"]}
+    for instance, check in [("", "*"), ("i-0123456789abcdef0", {"Ref": "HealthCheck"})]:
+        role = deployed(InstanceId=instance)[f"{function}Role"]
+        assert "ManagedPolicyArns" not in role
+        may = allowed(role)
+        assert may.keys() == ACTIONS[function]
+        anywhere = {action for action, s in may.items() if s["Resource"] == "*"}
+        assert anywhere == ACTIONS[function] & {"ec2:DescribeInstances", "cloudwatch:GetMetricData"}
+        assert may[act]["Resource"]["Fn::Sub"] == [
+            "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/${Which}",
+            {"Which": instance or "*"}]
+        tagged = None if instance else {"Null": {"aws:ResourceTag/catnap:host": "false"}}
+        assert may[act].get("Condition") == tagged
+        [route53] = [s for action, s in may.items() if action.startswith("route53:")]
+        assert route53["Resource"]["Fn::Sub"] == [
+            "arn:${AWS::Partition}:route53:::healthcheck/${Which}", {"Which": check}]
+        assert may["logs:PutLogEvents"]["Resource"] == {"Fn::GetAtt": [f"{function}Logs", "Arn"]}
+
+
+def test_the_api_sends_everything_to_the_starter_and_is_throttled():
+    stack = deployed()
+    routes = {n: p["RouteKey"] for n, p in stack.items() if RAW[n]["Type"] == "AWS::ApiGatewayV2::Route"}
+    assert set(routes.values()) == {"$default", "GET /.catnap/status", "POST /.catnap/wake"}
+    assert all("Integration" in references(stack[name]) for name in routes)
+    assert stack["Integration"]["PayloadFormatVersion"] == "2.0"
+    assert stack["Integration"]["IntegrationUri"] == {"Fn::GetAtt": ["Starter", "Arn"]}
+    assert not {"CorsConfiguration", "DisableExecuteApiEndpoint"} & stack["Api"].keys()
+    stage, settings = stack["Stage"], stack["Stage"]["RouteSettings"]
+    assert {n for n, key in routes.items() if key in settings} <= set(RAW["Stage"]["DependsOn"])
+    rates = {key: value["ThrottlingRateLimit"] for key, value in settings.items()}
+    usual = stage["DefaultRouteSettings"]["ThrottlingRateLimit"]
+    assert rates["POST /.catnap/wake"] < usual < rates["GET /.catnap/status"]
+    assert stack["ApiMayInvokeStarter"]["FunctionName"] == {"Ref": "Starter"}
+    assert "Api" in references(stack["ApiMayInvokeStarter"]["SourceArn"])
+
+
+def test_a_certificate_is_made_only_when_none_is_given():
+    arn = "arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+    [made] = deployed()["Domain"]["DomainNameConfigurations"]
+    [given] = deployed(CertificateArn=arn)["Domain"]["DomainNameConfigurations"]
+    assert (made["CertificateArn"], given["CertificateArn"]) == ({"Ref": "Certificate"}, arn)
+    assert (made["EndpointType"], made["SecurityPolicy"]) == ("REGIONAL", "TLS_1_2")
+    assert deployed()["Certificate"]["DomainValidationOptions"] == [
+        {"DomainName": "app.example.com", "HostedZoneId": "Z0123456789ABC"}]
+    assert "Certificate" not in deployed(CertificateArn=arn)
+
+
+def test_the_stopper_ticks_and_a_lost_tick_is_kept():
+    stack = deployed(Schedule="rate(5 minutes)")
+    schedule, queue = stack["StopperTick"], stack["LostTicks"]
+    assert schedule["ScheduleExpression"] == "rate(5 minutes)"
+    assert "Name" not in schedule  # two stacks may live in one account
+    assert schedule["Target"]["Arn"] == {"Fn::GetAtt": ["Stopper", "Arn"]}
+    assert schedule["Target"]["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    assert schedule["Target"]["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["LostTicks", "Arn"]}
+    assert queue["SqsManagedSseEnabled"] is True and queue["MessageRetentionPeriod"] >= 4 * 86400
+
