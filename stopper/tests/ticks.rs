@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use shared::cloud::Metric;
 use shared::config::Config;
@@ -40,9 +40,10 @@ impl World {
         let sim = Sim::new("2026-03-01T20:00:00Z".parse().unwrap());
         let ids = (0..count).map(|index| {
             let id = sim.add_instance(&format!("app{index}.example.com").parse().unwrap(), Phases::default());
+            let launched_at = sim.now() - TimeDelta::hours(5);
             sim.change(&id, |it| {
                 it.state = InstanceState::Running;
-                it.launched_at = now(&sim) - TimeDelta::hours(5);
+                it.launched_at = launched_at;
                 it.tags.insert("catnap:health-check".into(), check_id(index).to_string());
             });
             let config = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
@@ -74,14 +75,14 @@ impl World {
     fn traffic(&self, index: usize, bytes: impl Fn(i64) -> f64) {
         let metric = Metric::NetworkIn { instance: self.ids[index].clone(), period: TimeDelta::minutes(5) };
         for ago in (1..=60).map(|number| number * 5) {
-            let at = now(&self.sim) - TimeDelta::minutes(ago);
+            let at = self.sim.now() - TimeDelta::minutes(ago);
             self.sim.put(metric.clone(), Point { at, value: bytes(ago) });
         }
     }
 
     fn health(&self, index: usize, value: f64) {
         for ago in 1..=300 {
-            let at = now(&self.sim) - TimeDelta::minutes(ago);
+            let at = self.sim.now() - TimeDelta::minutes(ago);
             self.sim.put(Metric::HealthStatus(check_id(index)), Point { at, value });
         }
     }
@@ -93,7 +94,7 @@ impl World {
     }
 
     async fn tick(&self) -> Summary {
-        self.stopper().tick(now(&self.sim)).await.unwrap()
+        self.stopper().tick(self.sim.now()).await.unwrap()
     }
 
     fn state(&self, index: usize) -> InstanceState {
@@ -103,10 +104,6 @@ impl World {
     fn record(&self, app: &str) -> Value {
         self.lines.0.lock().unwrap().iter().find(|record| record["app"] == app).unwrap().clone()
     }
-}
-
-fn now(sim: &Sim) -> DateTime<Utc> {
-    sim.now()
 }
 
 #[tokio::test]
@@ -224,11 +221,11 @@ async fn what_cannot_be_stopped_is_protected_and_no_failure() {
 async fn a_tick_that_cannot_look_fails_and_naps_nobody() {
     let world = World::of(2);
     world.sim.fail_next("DescribeInstances", Trouble::Unreachable);
-    assert!(world.stopper().tick(now(&world.sim)).await.is_err());
+    assert!(world.stopper().tick(world.sim.now()).await.is_err());
     assert_eq!(world.lines.0.lock().unwrap().last().unwrap()["TickFailed"], 1);
 
     world.sim.fail_next("GetMetricData", Trouble::Throttled);
-    assert!(world.stopper().tick(now(&world.sim)).await.is_err());
+    assert!(world.stopper().tick(world.sim.now()).await.is_err());
     let record = world.record("app1.example.com");
     assert_eq!((&record["reason"], &record["missing"]), (&json!("no-data"), &json!("network-in")));
     assert_eq!(world.sim.calls("StopInstances", ""), 0);
@@ -241,7 +238,7 @@ async fn someone_who_waits_and_a_job_both_keep_it() {
         (Metric::Busy("app0.example.com".parse().unwrap()), "busy"),
     ] {
         let world = World::one();
-        world.sim.put(metric, Point { at: now(&world.sim) - TimeDelta::minutes(20), value: 1.0 });
+        world.sim.put(metric, Point { at: world.sim.now() - TimeDelta::minutes(20), value: 1.0 });
         world.tick().await;
         assert_eq!(world.record("app0.example.com")["reason"], reason);
     }
@@ -253,7 +250,7 @@ async fn a_warm_stopper_reads_a_health_checks_configuration_once_and_again_after
     let stopper = world.stopper();
     for (minutes, reads) in [(0, 1), (29, 1), (1, 2)] {
         world.sim.advance(TimeDelta::minutes(minutes));
-        stopper.tick(now(&world.sim)).await.unwrap();
+        stopper.tick(world.sim.now()).await.unwrap();
         assert_eq!(world.sim.calls("GetHealthCheck", ""), reads);
     }
 }
