@@ -4,7 +4,9 @@
 
 - remembers which AWS operations arrived, and from whom;
 - gives starting and stopping a duration, renews LaunchTime on a start and refuses to start what is still stopping;
-- can set an instance's launch time back and its state, and can refuse the next calls of one operation.
+- can set an instance's launch time back and its state, can refuse the next calls of one operation, and can
+  forget all metrics;
+- understands CloudWatch's newest protocol, which the Rust SDK speaks.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instances import Instance, StateReason
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import run_simple
+
+import rpc_cbor
 
 ACCOUNT = "123456789012"
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
@@ -103,6 +107,7 @@ class Stand:
     def __init__(self, phases: Phases) -> None:
         self.moto: Callable[..., Iterable[bytes]] = DomainDispatcherApplication(create_backend_app)
         self.phases = phases
+        self.cloudwatch = rpc_cbor.CloudWatchInCbor(self.moto)
         self.rest = rest_operations("route53")
         self.lock = threading.Lock()
         self.calls: list[dict[str, str]] = []
@@ -127,7 +132,9 @@ class Stand:
                 refusals = self.refusals.get(operation)
                 refusal = refusals.pop(0) if refusals else None
             if refusal:
-                return self.refuse(start_response, *refusal)
+                return self.refuse(start_response, path, *refusal)
+            if path.startswith(rpc_cbor.PATH):
+                return self.cloudwatch(environ, start_response, operation, body)
         return self.moto(environ, start_response)
 
     def operation(self, environ: dict[str, Any], path: str, body: bytes) -> str:
@@ -142,10 +149,16 @@ class Stand:
         return next((name for verb, at, name in self.rest if verb == method and at.match(path)), f"{method} {path}")
 
     @staticmethod
-    def refuse(start_response: Callable[..., Any], code: str, status: int) -> Iterable[bytes]:
+    def refuse(start_response: Callable[..., Any], path: str, code: str, status: int) -> Iterable[bytes]:
+        message = "The stand-in was told to refuse this."
+        if path.startswith(rpc_cbor.PATH):
+            return rpc_cbor.refuse(start_response, f"{status} Refused", code, message)
+        error = f"<Error><Code>{escape(code)}</Code><Message>{message}</Message></Error>"
+        if path == "/":  # EC2; the other is Route 53
+            answer = f"<Response><Errors>{error}</Errors><RequestID>stand-in</RequestID></Response>"
+        else:
+            answer = f"<ErrorResponse>{error}<RequestId>stand-in</RequestId></ErrorResponse>"
         start_response(f"{status} Refused", [("Content-Type", "text/xml;charset=UTF-8")])
-        error = f"<Error><Code>{escape(code)}</Code><Message>The stand-in was told to refuse this.</Message></Error>"
-        answer = f"<Response><Errors>{error}</Errors><RequestID>stand-in</RequestID></Response>"
         return [answer.encode()]
 
     def control(self, what: str, wanted: dict[str, Any]) -> Any:
@@ -154,6 +167,9 @@ class Stand:
                 return self.calls
             if what == "forget":
                 self.calls, self.refusals = [], {}
+            elif what == "forget-metrics":
+                for region in get_backend("cloudwatch")[ACCOUNT].values():
+                    region.metric_data = []
             elif what == "phases":
                 self.phases.seconds.update(wanted)
             elif what == "refuse":

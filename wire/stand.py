@@ -48,20 +48,20 @@ class Moto:
         self.port = port or free_port()
         self.region = region
         self.endpoint = f"http://127.0.0.1:{self.port}"
-        self._phases = {"pending": pending, "stopping": stopping}
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._log = tempfile.TemporaryFile()
         environment = {**clean_environment(), "MOTO_PORT": str(self.port), "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "moto_server.py"), str(self.port)],
             env=environment, stdin=subprocess.PIPE, stdout=self._log, stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for us to handle: it ends last, not first
         )
         try:
             wait_until(self._answers, "moto's server")
         except BaseException:
             self.close()
             raise
-        self._control("phases", **self._phases)
+        self.set_phases(pending, stopping)
 
     def __enter__(self) -> Moto:
         return self
@@ -96,13 +96,23 @@ class Moto:
         direct.open(urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST"), timeout=10).close()
         self._control("forget")
 
+    def set_phases(self, pending: float = 0, stopping: float = 0) -> None:
+        self._control("phases", pending=pending, stopping=stopping)
+
+    def arrived(self, operation: str | None = None) -> list[dict[str, str]]:
+        """The calls to AWS that arrived, oldest first, without those that this class made itself.
+
+        Each with its operation, service, region and user agent.
+        """
+        others = [call for call in self._control("calls") if not call["agent"].startswith(OWN_AGENT)]
+        return [call for call in others if operation in (None, call["operation"])]
+
     def calls(self, operation: str | None = None) -> list[str]:
-        """The AWS operations that arrived, oldest first, without those that this class made itself."""
-        arrived = [call["operation"] for call in self._control("calls") if not call["agent"].startswith(OWN_AGENT)]
-        return [name for name in arrived if operation in (None, name)]
+        """The names of the operations that arrived."""
+        return [call["operation"] for call in self.arrived(operation)]
 
     def refuse(self, operation: str, code: str, status: int = 400, times: int = 1) -> None:
-        """Answers the next calls of an EC2 operation with an error."""
+        """Answers the next calls of an operation with an error."""
         self._control("refuse", operation=operation, code=code, status=status, times=times)
 
     def run_instance(self, tags: Mapping[str, str] | None = None, launched: datetime | None = None) -> str:
@@ -158,6 +168,9 @@ class Moto:
     def put_health(self, check_id: str, values: Iterable[tuple[datetime, int]]) -> None:
         """1 for healthy, 0 for not, each with the beginning of its minute."""
         self._put("AWS/Route53", "HealthCheckStatus", "HealthCheckId", check_id, "None", values, HEALTH_REGION)
+
+    def forget_metrics(self) -> None:
+        self._control("forget-metrics")
 
     def _put(
         self, namespace: str, metric: str, dimension: str, of: str, unit: str,

@@ -333,17 +333,19 @@ mod tests {
     }
 
     const NAVIGATE: (&str, &str) = ("sec-fetch-mode", "navigate");
+    const PRERENDER: (&str, &str) = ("sec-purpose", "prefetch;prerender");
     const HTML: (&str, &str) = ("accept", PAGE);
     const SAME: (&str, &str) = ("sec-fetch-site", "same-origin");
     const CROSS: (&str, &str) = ("sec-fetch-site", "cross-site");
 
+    type Row = (Method, &'static str, &'static [(&'static str, &'static str)], Class);
+
     #[test]
     fn each_class_by_the_first_that_fits() {
         use Method as M;
-        let prerender = ("sec-purpose", "prefetch;prerender");
         #[rustfmt::skip]
-        let table: &[(Method, &str, &[(&'static str, &str)], Class)] = &[
-            (M::GET, "/", &[HTML, NAVIGATE, prerender], Class::Prefetch),
+        let table: &[Row] = &[
+            (M::GET, "/", &[HTML, NAVIGATE, PRERENDER], Class::Prefetch),
             (M::GET, "/hooks/a", &[("purpose", "prefetch")], Class::Prefetch),
             (M::GET, STATUS_PATH, &[], Class::StatusPoll),
             (M::POST, WAKE_PATH, &[("x-catnap", "wake")], Class::WakeCall(Caller::Script)),

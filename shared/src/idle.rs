@@ -349,13 +349,21 @@ fn known(
     }
 }
 
-/// Whether enough datapoints are there for the time from `from` to `until` to count as observed.
+/// Whether enough datapoints are there for the time from `from` to `until` to count as observed, and for every
+/// shorter time up to `until` as well: else a longer idle time could dilute a gap, and nap where a shorter keeps.
 fn is_observed(series: &Series, from: DateTime<Utc>, until: DateTime<Utc>) -> bool {
+    // A datapoint need not begin on `since`: only whole periods can be expected.
+    let expected_since =
+        |since: DateTime<Utc>| ((until - since).as_seconds_f64() / series.period.as_seconds_f64()).floor();
     let covered = |point: &&Point| point.at >= from && series.end_of(point) <= until;
-    let points = u32::try_from(series.points.iter().filter(covered).count()).map_or(f64::INFINITY, f64::from);
-    // A datapoint need not begin on `from`: only whole periods can be expected.
-    let expected = ((until - from).as_seconds_f64() / series.period.as_seconds_f64()).floor();
-    points >= COVERAGE * expected
+    let mut seen = 0.0;
+    for point in series.points.iter().rev().filter(covered) {
+        if seen < COVERAGE * expected_since(series.end_of(point)) {
+            return false;
+        }
+        seen += 1.0;
+    }
+    seen >= COVERAGE * expected_since(from)
 }
 
 /// Since when the health check has seen nothing but failures, if for one whole idle time after the boot.

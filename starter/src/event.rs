@@ -95,10 +95,8 @@ pub fn mend(mut event: Value) -> Result<LambdaRequest, serde_json::Error> {
         let domain = event.get("requestContext").and_then(|context| context.get("domainName")).cloned();
         mend_text(event, "rawPath", NOT_IN_PATH);
         mend_text(event, "rawQueryString", NOT_IN_URI);
-        if let Some(Value::String(path)) = event.get_mut("rawPath") {
-            if !path.starts_with('/') {
-                path.insert(0, '/');
-            }
+        if let Some(Value::String(path)) = event.get_mut("rawPath").filter(|path| !is_rooted(path)) {
+            path.insert(0, '/');
         }
         let headers = match event.remove("headers") {
             Some(Value::Object(headers)) => headers,
@@ -124,6 +122,10 @@ fn mend_header((name, value): (String, Value)) -> Option<(String, Value)> {
     let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
     let value = value.as_str()?;
     Some((name.as_str().into(), utf8_percent_encode(value, CONTROLS).to_string().into()))
+}
+
+fn is_rooted(path: &Value) -> bool {
+    path.as_str().is_some_and(|path| path.starts_with('/'))
 }
 
 fn is_host(domain: &Value) -> bool {

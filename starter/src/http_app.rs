@@ -99,15 +99,15 @@ fn what_failed(error: &(dyn Error + 'static)) -> Probe {
         if error.is::<rustls::Error>() {
             return Probe::TlsFailed;
         }
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            match io.kind() {
-                io::ErrorKind::ConnectionRefused => return Probe::Refused,
-                io::ErrorKind::TimedOut => return Probe::TimedOut,
-                _ if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => return Probe::TlsFailed,
-                _ => {}
-            }
+        let io = error.downcast_ref::<io::Error>();
+        match io.map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => return Probe::Refused,
+            Some(io::ErrorKind::TimedOut) => return Probe::TimedOut,
+            _ => {}
         }
-        cause = error.source();
+        // The source of an `io::Error` is its inner error's source: the inner one itself has to be asked for.
+        let inner = io.and_then(io::Error::get_ref).map(|inner| inner as &(dyn Error + 'static));
+        cause = inner.or_else(|| error.source());
     }
     Probe::Broken
 }

@@ -1,5 +1,7 @@
 //! Who gets which kind of answer, by each sample event and by odd input.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod common;
 
 use common::{APP, World, request, sample, visit, wake};

@@ -1,5 +1,7 @@
 //! The waking table, through the handler: what a visitor sees, and what reaches the cloud.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod common;
 
 use common::{API, APP, World, ask, request, sample, status, visit, wake};

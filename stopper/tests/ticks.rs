@@ -1,5 +1,7 @@
 //! A tick, from the targets to the stop: over the simulated cloud.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 use std::sync::Mutex;
 
 use chrono::TimeDelta;

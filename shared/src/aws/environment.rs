@@ -14,6 +14,11 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+/// The authorities behind AWS's endpoints. Reading all of the system's takes longer than all else at the start.
+const AWS_ROOTS: &[u8] = include_bytes!("roots.pem");
 
 /// The cloud port over AWS.
 #[derive(Debug, Clone)]
@@ -93,21 +98,22 @@ impl Aws {
 }
 
 fn tls(ca_bundle: Option<String>) -> Result<TlsContext, SetUpError> {
-    let trust = match &ca_bundle {
-        None => TrustStore::default(),
-        Some(path) => {
-            let pem = std::fs::read(path).map_err(|why| bad_bundle(path, &why))?;
-            TrustStore::empty().with_pem_certificate(pem)
-        }
+    let bad = |why: &dyn std::fmt::Display| SetUpError::CaBundle {
+        path: ca_bundle.clone().unwrap_or_default(),
+        why: why.to_string(),
     };
-    TlsContext::builder()
-        .with_trust_store(trust)
-        .build()
-        .map_err(|why| bad_bundle(ca_bundle.as_deref().unwrap_or_default(), &why))
-}
-
-fn bad_bundle(path: &str, why: &dyn std::fmt::Display) -> SetUpError {
-    SetUpError::CaBundle { path: path.into(), why: why.to_string() }
+    let pem = match &ca_bundle {
+        None => AWS_ROOTS.to_vec(),
+        Some(path) => std::fs::read(path).map_err(|why| bad(&why))?,
+    };
+    // The SDK would panic on a file that has no certificate, and only when it first connects.
+    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
+        Err(why) => return Err(bad(&why)),
+        Ok(none) if none.is_empty() => return Err(bad(&"there is no certificate in it")),
+        Ok(_) => {}
+    }
+    let trust = TrustStore::empty().with_pem_certificate(pem);
+    TlsContext::builder().with_trust_store(trust).build().map_err(|why| bad(&why))
 }
 
 /// Where a partition's Route 53 signs and puts its metrics (AWS General Reference, "Amazon Route 53 endpoints").
@@ -138,5 +144,45 @@ impl Pace {
             .operation_attempt_timeout(Duration::from_secs(attempt))
             .operation_timeout(Duration::from_secs(operation))
             .build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set_up(set: &[(&str, &str)]) -> Result<Aws, SetUpError> {
+        let usual = [("AWS_REGION", "eu-central-1"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "s")];
+        let all: Vec<_> = usual.iter().chain(set).copied().collect();
+        Aws::from_environment(Pace::Visitor, move |name| {
+            all.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| (*value).into())
+        })
+    }
+
+    #[test]
+    fn what_is_missing_or_unusable_is_named() {
+        for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+            let error = set_up(&[(name, "")]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{name} is not set")), "{error}");
+        }
+        let error = set_up(&[("AWS_CA_BUNDLE", "/nowhere.pem")]).unwrap_err().to_string();
+        assert!(error.starts_with("AWS_CA_BUNDLE is \"/nowhere.pem\": "), "{error}");
+        let not_pem = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let error = set_up(&[("AWS_CA_BUNDLE", not_pem)]).unwrap_err().to_string();
+        assert!(error.ends_with("there is no certificate in it"), "{error}");
+    }
+
+    #[test]
+    fn the_authorities_are_all_there() {
+        let roots: Vec<_> = CertificateDer::pem_slice_iter(AWS_ROOTS).collect::<Result<_, _>>().unwrap();
+        assert_eq!(roots.len(), 8);
+        assert!(set_up(&[]).is_ok());
+    }
+
+    #[test]
+    fn route_53_has_one_region_a_partition() {
+        assert_eq!(route53_region("eu-central-1"), "us-east-1");
+        assert_eq!(route53_region("cn-north-1"), "cn-northwest-1");
+        assert_eq!(route53_region("us-gov-east-1"), "us-gov-west-1");
     }
 }

@@ -1,0 +1,73 @@
+# `make` alone prints what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench build sam-local clean
+
+TOOLS := .tools
+VENV := $(TOOLS)/venv
+PYTHON := $(VENV)/bin/python
+SAM := $(VENV)/bin/sam
+# cargo-lambda, zig and sam come from there; nothing else does.
+export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(TOOLS)/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/ready debug-binaries ## Watch the pair do its job on this machine, without AWS (first run: about 8 minutes)
+	@$(PYTHON) wire/demo.py
+
+test: $(VENV)/ready core-without-sdk ## Run all tests (first run: about 10 minutes)
+	cargo test --locked --workspace
+	cargo build --locked --bins
+	$(PYTHON) -m pytest -q wire
+
+check: $(VENV)/ready $(TOOLS)/bin/cargo-deny ## Run what CI runs beside the tests: format, lints, licences, template
+	cargo fmt --check
+	cargo clippy --locked --workspace --all-targets --all-features -- --deny warnings
+	cargo deny --locked check licenses bans sources
+	@# The advisories come from a repository of their own, which must be reachable.
+	cargo deny --locked check advisories || [ -n "$(OFFLINE)" ]
+	$(SAM) validate --lint
+
+build: $(VENV)/ready ## Build the deployable artifacts with SAM (about 10 minutes)
+	$(SAM) build
+	@ls -l .aws-sam/build/*/bootstrap
+
+bench: $(VENV)/ready ## Measure against the proof of concept: start-up, answers, memory, size
+	cargo build --locked --release --bins
+	$(PYTHON) wire/bench.py
+
+sam-local: build ## Run every sample event with `sam local invoke` (needs a Docker engine)
+	$(PYTHON) wire/sam_local.py
+
+clean: ## Remove what was built and installed here
+	rm -rf target $(TOOLS) .aws-sam wire/baseline/floor/target
+
+.PHONY: debug-binaries core-without-sdk
+debug-binaries: toolchain
+	@echo "Compiling the pair. The AWS SDK takes some minutes the first time."
+	@cargo build --locked --bins
+
+# The core must build, and be testable, without any AWS SDK.
+core-without-sdk: toolchain
+	@! cargo tree --locked -p shared --no-default-features -e normal --prefix none | grep -q '^aws-' \
+		|| { echo "shared pulls in an AWS SDK without its feature aws"; exit 1; }
+	cargo test --locked -p shared -p starter -p stopper --no-default-features --no-run
+
+.PHONY: toolchain
+toolchain:
+	@command -v cargo > /dev/null || { echo "Rust is missing: install it from https://rustup.rs"; exit 1; }
+	@command -v cc > /dev/null || { echo "A C compiler is missing: sudo apt-get install build-essential"; exit 1; }
+
+$(VENV)/ready: wire/requirements.txt | toolchain
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or later is needed"; exit 1; }
+	@python3 -c 'import ensurepip, venv' 2> /dev/null || { echo "Python's venv is missing: sudo apt-get install python3-venv"; exit 1; }
+	@echo "Installing the tools into $(VENV), about a minute."
+	@rm -rf $(VENV) && python3 -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement wire/requirements.txt
+	@touch $@
+
+$(TOOLS)/bin/cargo-deny: | toolchain
+	@echo "Installing cargo-deny into $(TOOLS), some minutes."
+	@cargo install --quiet --locked --root $(TOOLS) cargo-deny@0.20.2
