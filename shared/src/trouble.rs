@@ -45,14 +45,3 @@ pub struct CloudError {
     /// The API's own words. For logs: they may name accounts, roles and keys.
     pub message: String,
 }
-
-impl Trouble {
-    /// Whether asking again later may go better.
-    #[must_use]
-    pub fn may_pass(self) -> bool {
-        matches!(
-            self,
-            Self::Quota | Self::Capacity | Self::Throttled | Self::Unreachable | Self::Unexpected | Self::WrongState
-        )
-    }
-}

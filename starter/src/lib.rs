@@ -19,7 +19,6 @@ use shared::classify::{Class, classify};
 use shared::cloud::{App, Cloud};
 use shared::config::Config;
 use shared::record::{self, Sink};
-use shared::trouble::CloudError;
 use shared::wake::{self, Action, WakeDecision};
 
 pub use event::{Visit, mend};
@@ -55,7 +54,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     /// Answers one request.
     pub async fn answer(&self, visit: &Visit, moment: &Moment) -> Response<Body> {
         let Some(addressed) = observe::addressed(&self.config, visit) else {
-            return respond::not_an_app(visit, moment);
+            return respond::not_an_app(visit);
         };
         let class = classify(&visit.request(&addressed.host), &self.config.wake_paths);
         if let Some(refusal) = respond::refusal(class, addressed.on_api_origin, visit) {
@@ -113,9 +112,4 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             self.sink.take(line);
         }
     }
-}
-
-/// Words an error for the log alone.
-fn in_full(error: &CloudError) -> String {
-    error.to_string()
 }

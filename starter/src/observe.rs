@@ -14,8 +14,8 @@ use shared::record::Sink;
 use shared::trouble::CloudError;
 use shared::wake::{NoTarget, Observation};
 
+use crate::Starter;
 use crate::event::Visit;
-use crate::{Starter, in_full};
 
 /// Instances are looked at no more often than this.
 const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(2);
@@ -91,10 +91,6 @@ impl Seen {
             boot_deadline: config.boot_deadline,
             dry_run: config.dry_run,
         }
-    }
-
-    pub(crate) fn error_in_full(&self) -> Option<String> {
-        self.error.as_ref().map(in_full)
     }
 }
 

@@ -115,7 +115,7 @@ pub(crate) fn refusal(class: Class, on_api_origin: bool, visit: &Visit) -> Optio
 }
 
 /// The answer where neither the domain nor the parameter `app` is a host name.
-pub(crate) fn not_an_app(visit: &Visit, _moment: &Moment) -> Response<Body> {
+pub(crate) fn not_an_app(visit: &Visit) -> Response<Body> {
     let why = "The request names no app: at the API's own address the parameter app=HOST does.";
     problem(StatusCode::NOT_FOUND, "There is no app here", why, visit)
 }

@@ -41,7 +41,7 @@ impl<'a> Entry<'a> {
             ask: seen.map(|(seen, _)| seen.ask),
             instance: instance.map(|instance| &instance.id),
             state: instance.map(|instance| instance.state),
-            error: seen.and_then(|(seen, _)| seen.error_in_full()),
+            error: seen.and_then(|(seen, _)| seen.error.as_ref()).map(ToString::to_string),
             warnings: seen.map_or(&[], |(seen, _)| &seen.warnings),
             method: visit.method.as_str(),
             path: &visit.path,

@@ -1,6 +1,6 @@
 //! All that a visitor is told, in one place: page, JSON and problem documents say the same.
 
-use shared::model::{HostName, Probe};
+use shared::model::HostName;
 use shared::wake::WakeReason;
 
 /// What a reason comes down to for a visitor.
@@ -98,13 +98,9 @@ pub(crate) fn words(reason: &WakeReason, app: &HostName) -> Words {
         WakeReason::Overdue { probe, .. } => (
             "overdue",
             format!("{app} takes longer than usual"),
-            format!("Its server is on, but the app does not answer: {}.", what_was_seen(*probe)),
+            format!("Its server is on, but the app does not answer: {}.", probe),
         ),
         WakeReason::Ready => ("ready", format!("{app} is awake"), "You are being taken there.".into()),
     };
     Words { phase, title, detail }
-}
-
-fn what_was_seen(probe: Probe) -> String {
-    probe.to_string()
 }

@@ -128,7 +128,7 @@ async fn a_request_while_it_falls_asleep_wakes_it_as_soon_as_it_has_stopped() {
     let world = World::new();
     world.ask(wake()).await;
     world.seconds(60);
-    shared::cloud::Cloud::stop(&world.sim, &world.id).await.unwrap();
+    shared::cloud::Cloud::stop(&&world.sim, &world.id).await.unwrap();
     assert_eq!(world.ask(wake()).await.json()["reason"], "falling-asleep");
     assert_eq!((world.ask(status()).await.json()["can_wake"].clone(), world.starts()), (json!(false), 1));
     world.seconds(30);

@@ -11,7 +11,7 @@ fn refused(operation: &'static str, trouble: Trouble) -> CloudError {
     CloudError { trouble, operation, code: "Simulated".into(), message: String::new() }
 }
 
-impl Cloud for Sim {
+impl Cloud for &Sim {
     async fn instances(&self, targets: &Targets) -> Result<Vec<Instance>, CloudError> {
         let mut world = self.world();
         world.call("DescribeInstances", "")?;
@@ -77,7 +77,7 @@ impl Cloud for Sim {
     }
 }
 
-impl App for Sim {
+impl App for &Sim {
     async fn probe(&self, request: &ProbeRequest) -> Probe {
         let world = self.world();
         let at = |machine: &&Machine| machine.instance.public_address == Some(request.address.ip());
