@@ -45,6 +45,7 @@ class Contender:
     environment: dict[str, str]
     zipped: int
     calls: list[str]  # what it asks of EC2 for one visit
+    roots: str = "everyday.pem"  # the bundle that is like its own in production
     starts: dict[str, list[float]] = field(default_factory=dict)  # by scenario, seconds
     warm: list[float] = field(default_factory=list)
     warm_calls: int = 0
@@ -58,7 +59,7 @@ class Scenario:
     name: str
     runs: int
     ec2: Ec2
-    environment: dict[str, str] = field(default_factory=dict)
+    trust: Path | None = None  # the folder of the bundles
     share: CpuShare | None = None
 
 
@@ -92,9 +93,8 @@ async def bench(starter: Path, floor: Path, runs: int, slow_runs: int, warm: int
     instance_id, recorded = record_ec2(REGION)
     contenders = line_up(starter, floor, instance_id)
     with tempfile.TemporaryDirectory() as folder:
-        tls, roots = make_tls(Path(folder))
-        trust = {"AWS_CA_BUNDLE": str(roots)}
-        async with Ec2(recorded) as plain, Ec2(recorded, tls) as secure:
+        trust = Path(folder)
+        async with Ec2(recorded) as plain, Ec2(recorded, make_tls(trust)) as secure:
             scenarios = [Scenario("http", runs, plain), Scenario("https", runs, secure, trust)]
             for scenario in scenarios:
                 await measure_starts(contenders, scenario)
@@ -127,7 +127,7 @@ def line_up(starter: Path, floor: Path, instance_id: str) -> list[Contender]:
     python = {**common, "PYTHONPATH": str(baseline), "LAMBDA_TASK_ROOT": str(baseline)}
     rust = {**common, "AWS_LAMBDA_LOG_FORMAT": "JSON"}
     return [
-        Contender("Catnap", [str(starter)], rust, zipped(starter, "bootstrap"), ["DescribeInstances"]),
+        Contender("Catnap", [str(starter)], rust, zipped(starter, "bootstrap"), ["DescribeInstances"], "aws.pem"),
         Contender(
             f"Python {platform.python_version()}", [sys.executable, "-m", "awslambdaric", "poc_handler.handler"],
             python, zipped(baseline / "poc_handler.py", "poc_handler.py"), ["StartInstances"],
@@ -143,7 +143,7 @@ async def measure_starts(contenders: list[Contender], scenario: Scenario) -> Non
             async with started(contender, scenario) as (_, first, pid):
                 if run >= 0:
                     contender.starts.setdefault(scenario.name, []).append(first)
-                    if scenario.environment and not scenario.share:  # over TLS, as it is in Lambda
+                    if scenario.trust and not scenario.share:  # over TLS, as it is in Lambda
                         contender.first_memory.append(peak_memory(pid))
 
 
@@ -171,7 +171,7 @@ async def started(contender: Contender, scenario: Scenario) -> AsyncIterator[tup
         api.offer(http_event())
         environment = {
             **contender.environment,
-            **scenario.environment,
+            **({"AWS_CA_BUNDLE": str(scenario.trust / contender.roots)} if scenario.trust else {}),
             "AWS_ENDPOINT_URL": scenario.ec2.endpoint,
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.port}",
         }

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from emulator import ROOT
 from stand import Moto
 
 AFTER_THE_BENCH = datetime.timedelta(days=2)
@@ -165,8 +166,10 @@ class Ec2(Server):
         return self._recorded.get(operation, unknown)
 
 
-def make_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's certificate, and a bundle that trusts it among as many roots as an SDK brings along."""
+def make_tls(folder: Path) -> ssl.SSLContext:
+    """A server's certificate, and for each kind of function a bundle that trusts it among the roots that it has in
+    production: `everyday.pem` is botocore's own, `aws.pem` the few that are built into Catnap.
+    """
     now = datetime.datetime.now(datetime.timezone.utc)
 
     def certificate(name: str, issuer: str, key: Any, signed_by: Any, authority: bool) -> x509.Certificate:
@@ -195,9 +198,10 @@ def make_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
     secret = server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / "server.pem").write_bytes(server.public_bytes(pem) + secret)
     everyday = (Path(botocore.__file__).parent / "cacert.pem").read_bytes()
-    bundle = folder / "roots.pem"
-    bundle.write_bytes(everyday + b"\n" + authority.public_bytes(pem))
+    built_in = (ROOT / "shared" / "src" / "aws" / "roots.pem").read_bytes()
+    for name, roots in (("everyday.pem", everyday), ("aws.pem", built_in)):
+        (folder / name).write_bytes(roots + b"\n" + authority.public_bytes(pem))
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem")
-    return context, bundle
+    return context

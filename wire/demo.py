@@ -72,8 +72,8 @@ class Demo:
         record = self.tick(LAST_VISIT, f"people, until {LAST_VISIT} minutes ago")
         expect((record["decision"], record["reason"]) == ("keep", "active"), "a tick that keeps an app in use", record)
         at, earliest = clock(record["at"]), clock(record["naps_at_the_earliest"])
-        self.say("stopper", f"keeps it. Reason: {record['reason']}, {kilo(record['bytes'])} came in up to {at}, above the "
-                 f"noise floor of {kilo(record['floor'])} in 5 minutes. It naps at {earliest} at the earliest.", "32")
+        self.say("stopper", f"keeps it. Reason: {record['reason']}, {kilo(record['bytes'])} came in up to {at}; "
+                 f"more than {kilo(record['floor'])} in 5 minutes is use. It naps at {earliest} at the earliest.", "32")
         expect(self.target.state == "running" and not self.moto.calls("StopInstances"), "an instance left alone")
 
     def it_naps(self) -> None:
@@ -129,7 +129,7 @@ class Demo:
         expect(self.target.state == "running", "a running instance", self.target.state)
 
     def poll_until_ready(self) -> list[str]:
-        _, _, api, path = self.page["status_url"].split("/", 3)
+        _, _, api, path = self.page["status_urls"][0].split("/", 3)
         phases: list[str] = []
         while time.monotonic() - self.woken_at < PATIENCE:
             answer, _ = self.ask(http_event("GET", f"/{path}", api, {"accept": "application/json"}))

@@ -63,8 +63,11 @@ def read(data: io.BytesIO) -> Any:
     if kind in (0, 1):
         return count if kind == 0 else -1 - count
     if kind in (2, 3):
-        text = b"".join(until_break(data)) if endless else data.read(count)
-        return text.decode() if kind == 3 and isinstance(text, bytes) else text
+        empty: Any = "" if kind == 3 else b""
+        if endless:  # in pieces, each of the same kind
+            return empty.join(until_break(data))
+        text = data.read(count)
+        return text.decode() if kind == 3 else text
     if kind == 6:
         return read(data)  # the one tag in use says that a number is a time, which JSON has as a number too
     values = list(until_break(data)) if endless else [read(data) for _ in range(count * (kind - 3))]

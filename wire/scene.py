@@ -55,23 +55,27 @@ class Target:
         ages = range(1, int(hours * 60) + 1)
         self.moto.put_health(self.check, [(now - timedelta(minutes=age), value) for age in ages])
 
+    def tag_health_check(self, check: str | None = None) -> None:
+        """For a function that finds its instances by tag and has no health check of its own."""
+        tags = [{"Key": "catnap:health-check", "Value": check or self.check}]
+        self.moto.client("ec2").create_tags(Resources=[self.instance], Tags=tags)
+
     def settings(self, **more: str) -> dict[str, str]:
         """A function's environment for this one instance, by its id."""
         own = {"CATNAP_INSTANCE_ID": self.instance, "CATNAP_HEALTH_CHECK_ID": self.check}
         return settings(self.moto, self.host, **own, **more)
 
 
-def add_target(moto: Moto, host: str = HOST, hours: float = 5, **tags: str) -> Target:
-    """`tags` are Catnap's own: `idle_minutes="15"` becomes `catnap:idle-minutes`. Its metrics are still to be put."""
-    named = {f"catnap:{name.replace('_', '-')}": value for name, value in {"host": host, **tags}.items()}
-    instance = moto.run_instance(named, utc_now() - timedelta(hours=hours))
+def add_target(moto: Moto, host: str = HOST, hours: float = 5) -> Target:
+    """One that runs since some hours ago, whose metrics are still to be put."""
+    instance = moto.run_instance({"catnap:host": host}, utc_now() - timedelta(hours=hours))
     check = moto.create_health_check(moto.describe(instance)["PublicIpAddress"])
     return Target(moto, host, instance, check)
 
 
-def add_idle_target(moto: Moto, host: str = HOST, **tags: str) -> Target:
+def add_idle_target(moto: Moto, host: str = HOST) -> Target:
     """One that nobody has visited for hours."""
-    target = add_target(moto, host, **tags)
+    target = add_target(moto, host)
     target.traffic(lambda _: NOISE)
     target.health()
     return target

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 
-from scene import Target, add_idle_target, add_target, body, record_of, settings, starter, status_poll, stopper, tick, wake_call
+from scene import (
+    Target, add_idle_target, add_target, body, record_of, settings, starter, status_poll, stopper, tick, wake_call,
+)
 from stand import FunctionFailed, Lambda, Moto, http_event, wait_until
 
 CAPACITY = "InsufficientInstanceCapacity"
@@ -42,33 +44,37 @@ def asleep(moto: Moto) -> Target:
     ("InvalidInstanceID.NotFound", 400, "gone", 500, "cannot be woken"),
     ("InvalidInstanceID.Malformed", 400, "gone", 500, "cannot be woken"),
     ("UnauthorizedOperation", 403, "not-permitted", 500, "cannot be woken"),
-    ("OperationNotPermitted", 400, "unclear", 503, "Looking for app.example.com"),
-    ("UnsupportedOperation", 400, "unclear", 503, "Looking for app.example.com"),
-    ("IncorrectSpotRequestState", 400, "unclear", 503, "Looking for app.example.com"),
-    ("InternalError", 500, "unclear", 503, "Looking for app.example.com"),
+    ("OperationNotPermitted", 400, "start-refused", 500, "cannot be woken"),
+    ("UnsupportedOperation", 400, "start-refused", 500, "cannot be woken"),
+    ("IncorrectSpotRequestState", 400, "start-refused", 500, "cannot be woken"),
+    ("InternalError", 500, "start-refused", 503, "could not be started"),
 ])
 def test_a_start_that_ec2_refuses(
     asleep: Target, code: str, http: int, reason: str, page: int, words: str
 ) -> None:
     moto = asleep.moto
-    moto.refuse("StartInstances", code, http, times=2)
+    moto.refuse("StartInstances", code, http)
     with starter(asleep.settings(CATNAP_WAKE_ON="request")) as function:
-        answer = function.invoke(wake_call(requestId="by-script"))
-        assert (answer["statusCode"], body(answer)["reason"]) == (202, reason)
         seen = function.invoke(http_event(requestId="by-navigation"))
         assert (seen["statusCode"], seen["headers"]["content-type"]) == (page, "text/html; charset=utf-8")
         assert words in seen["body"].split("</title>")[0]
-        for told in (answer["body"], seen["body"]):
-            assert not any(internal in told for internal in (code, asleep.instance, "StartInstances", "stand-in"))
-        # One call for each that asked: the account has a bucket of five, and Lambda's time runs.
-        assert moto.calls("StartInstances") == ["StartInstances"] * 2
+        if page == 503:
+            assert int(seen["headers"]["retry-after"]) <= 60
         record = last_record(function, "request_id", "by-navigation")
         assert record["error"] == f"StartInstances: {code}: The stand-in was told to refuse this."
         assert (record["reason"], record["action"], "Wakes" in record) == (reason, "wait", False)
+
+        # Everybody is told the same for a while. EC2 is not asked again at once: the account has a bucket of five.
+        answer = function.invoke(wake_call())
+        assert (answer["statusCode"], body(answer)["reason"]) == (202, reason)
+        assert body(function.invoke(status_poll()))["reason"] == reason
+        for told in (answer["body"], seen["body"]):
+            assert not any(internal in told for internal in (code, asleep.instance, "StartInstances", "stand-in"))
+        assert moto.calls("StartInstances") == ["StartInstances"]
         assert asleep.state == "stopped"
-        if page == 503:
-            assert int(seen["headers"]["retry-after"]) <= 60
-            assert body(function.invoke(wake_call()))["reason"] == "waking", "the next one is let through"
+
+        assert body(function.invoke(wake_call("press")))["reason"] == "waking", "a person may try at once"
+        assert moto.calls("StartInstances") == ["StartInstances"] * 2
 
 
 def test_the_capacity_error_does_not_eat_lambda_s_time(asleep: Target) -> None:
@@ -140,8 +146,8 @@ def test_an_unknown_instance_is_told_without_internals_and_logged_with_them(moto
 
 
 @pytest.fixture
-def idle(moto: Moto) -> Iterator[Target]:
-    yield add_idle_target(moto)
+def idle(moto: Moto) -> Target:
+    return add_idle_target(moto)
 
 
 @pytest.mark.parametrize("code, http, decision, reason, by", [

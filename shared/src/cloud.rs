@@ -69,12 +69,13 @@ pub trait Cloud: Send + Sync {
     ) -> impl Future<Output = Result<bool, CloudError>> + Send;
 
     /// Reads metrics from `from` up to `until`, in the order asked for (GetMetricData).
+    /// None for one that CloudWatch could not read, which is another thing than one without points.
     fn metrics(
         &self,
         metrics: &[Metric],
         from: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> impl Future<Output = Result<Vec<Series>, CloudError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Option<Series>>, CloudError>> + Send;
 }
 
 /// Where and how the app is asked whether it answers.

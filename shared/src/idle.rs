@@ -83,10 +83,10 @@ pub struct Facts<'a> {
     pub health_check: &'a HealthCheck,
     /// NetworkIn, Sum.
     pub network_in: &'a Series,
-    /// People at the starter, sparse: absent is zero.
-    pub visits: &'a Series,
-    /// A job on the instance that must not be stopped, sparse.
-    pub busy: &'a Series,
+    /// People at the starter, sparse: absent is zero. None when it could not be read.
+    pub visits: Option<&'a Series>,
+    /// A job on the instance that must not be stopped, sparse. None when it could not be read.
+    pub busy: Option<&'a Series>,
 }
 
 /// Keep or nap, with the reason.
@@ -213,6 +213,8 @@ pub enum Missing {
     HealthStatus,
     /// The health check's configuration could not be read.
     HealthCheck,
+    /// Whether someone waits at the starter, or a job runs, could not be read.
+    Presence,
 }
 
 /// The end of the newest sign of life, and what it was.
@@ -242,7 +244,7 @@ struct Quiet {
 /// };
 /// let decision = decide(&Facts {
 ///     now, instance: &instance, policy, protect: false, health_check: &HealthCheck::MeantNone,
-///     network_in: &none, visits: &none, busy: &none,
+///     network_in: &none, visits: Some(&none), busy: Some(&none),
 /// });
 /// assert!(matches!(decision, IdleDecision::Keep(KeepReason::Recent { .. })));
 /// # Ok::<(), shared::model::Unreadable>(())
@@ -260,7 +262,7 @@ pub fn decide(facts: &Facts<'_>) -> IdleDecision {
     if now - instance.launched_at < policy.idle {
         return Keep(KeepReason::Recent { launched_at: instance.launched_at });
     }
-    if let Some(until) = last_end(facts.busy).filter(|end| now - *end < policy.idle) {
+    if let Some(until) = last_sign(facts.busy).filter(|end| now - *end < policy.idle) {
         return Keep(KeepReason::Busy { until });
     }
     match facts.health_check {
@@ -284,7 +286,7 @@ pub fn decide(facts: &Facts<'_>) -> IdleDecision {
             OnSick::Keep => Keep(KeepReason::Sick { since }),
         };
     }
-    if let Some(at) = last_end(facts.visits).filter(|end| now - *end < policy.idle) {
+    if let Some(at) = last_sign(facts.visits).filter(|end| now - *end < policy.idle) {
         return Keep(KeepReason::Visitors { at });
     }
     Nap(NapReason::Idle { since: quiet.since, quiet: known_until - quiet.since, floor })
@@ -320,7 +322,7 @@ fn quiet(facts: &Facts<'_>, floor: f64) -> Quiet {
         let at = facts.network_in.end_of(point);
         Quiet { since: at, ended_by: KeepReason::Active { at, bytes: point.value, floor } }
     });
-    let busy = last_end(facts.busy).map(|until| Quiet { since: until, ended_by: KeepReason::Busy { until } });
+    let busy = last_sign(facts.busy).map(|until| Quiet { since: until, ended_by: KeepReason::Busy { until } });
     [active, busy]
         .into_iter()
         .flatten()
@@ -339,6 +341,9 @@ fn known(
     let from = quiet_since.max(known_until - facts.policy.idle);
     if !is_observed(facts.network_in, from, known_until) {
         return Err(Missing::NetworkInPoints);
+    }
+    if facts.busy.is_none() || facts.visits.is_none() {
+        return Err(Missing::Presence);
     }
     match facts.health_check {
         HealthCheck::Unknown => Err(Missing::HealthCheck),
@@ -375,6 +380,12 @@ fn sick_since(facts: &Facts<'_>) -> Option<DateTime<Utc>> {
     let until = last_end(status)?;
     let whole_idle_time = until - since >= facts.policy.idle;
     (whole_idle_time && is_observed(status, since.max(until - facts.policy.idle), until)).then_some(since)
+}
+
+/// The end of the newest point that is not zero: a job may report each minute that it does not run.
+fn last_sign(series: Option<&Series>) -> Option<DateTime<Utc>> {
+    let series = series?;
+    series.newest(|point| point.value > 0.0).map(|point| series.end_of(point))
 }
 
 /// The end of the newest point.

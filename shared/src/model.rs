@@ -110,6 +110,14 @@ pub enum InstanceState {
     Terminated,
 }
 
+impl InstanceState {
+    /// Deleted, or being deleted: it will not come back.
+    #[must_use]
+    pub fn is_gone(self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Terminated)
+    }
+}
+
 /// An EC2 instance as DescribeInstances shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instance {
@@ -209,6 +217,18 @@ impl Series {
     pub fn newest(&self, matches: impl Fn(&Point) -> bool) -> Option<&Point> {
         self.points.iter().rev().find(|point| matches(point))
     }
+}
+
+/// Whether an instance sleeps on purpose (tag `catnap:hold`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Hold {
+    /// It does not.
+    No,
+    /// It does.
+    Yes {
+        /// Until when; none is until the tag is taken away.
+        until: Option<DateTime<Utc>>,
+    },
 }
 
 /// What the starter's own check of the app saw.

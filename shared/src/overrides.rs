@@ -3,11 +3,10 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 
 use crate::config::{self, Config, Setting};
 use crate::idle::Policy;
-use crate::model::{HealthCheckId, Instance, Unreadable};
+use crate::model::{HealthCheckId, Hold, Instance, Unreadable};
 
 /// The health check that watches an instance's app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,18 +17,6 @@ pub enum HealthCheckRef {
     MeantNone,
     /// None that Catnap knows of.
     Unknown,
-}
-
-/// Whether an instance sleeps on purpose (tag `catnap:hold`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Hold {
-    /// It does not.
-    No,
-    /// It does.
-    Yes {
-        /// Until when; none is until the tag is taken away.
-        until: Option<DateTime<Utc>>,
-    },
 }
 
 impl FromStr for Hold {
@@ -79,12 +66,18 @@ pub fn overrides(config: &Config, instance: &Instance, is_stacks_own: bool, now:
     if let Some(port) = tags.read(config::ORIGIN, port) {
         origin.port = port;
     }
-    let health_check = tags.read(config::HEALTH_CHECK_ID, health_check).unwrap_or_else(|| {
-        match config.health_check_id.clone().filter(|_| is_stacks_own) {
-            Some(id) => HealthCheckRef::Id(id),
-            None => HealthCheckRef::Unknown,
+    let stacks_own = match config.health_check_id.clone().filter(|_| is_stacks_own) {
+        Some(id) => HealthCheckRef::Id(id),
+        None => HealthCheckRef::Unknown,
+    };
+    // With `InstanceId` the roles may read the stack's own check and no other.
+    let takes = |text: &str| match health_check(text)? {
+        HealthCheckRef::Id(_) if config.instance_id.is_some() => {
+            Err(Unreadable { takes: "none, where InstanceId is set" })
         }
-    });
+        check => Ok(check),
+    };
+    let health_check = tags.read(config::HEALTH_CHECK_ID, takes).unwrap_or(stacks_own);
     // Protection is the safe side: a value that cannot be read protects.
     let protect = tags.read(config::PROTECT, yes_or_no).unwrap_or_else(|| tags.has(config::PROTECT));
     let hold = match tags.read(config::HOLD, Hold::from_str) {
@@ -136,13 +129,8 @@ mod tests {
     use super::*;
     use crate::model::InstanceState;
 
-    fn read(tags: &[(&str, &str)], is_stacks_own: bool) -> Overrides {
-        let config = Config::read(|name| match name {
-            "CATNAP_APP_DOMAIN" => Some("app.example.com".into()),
-            "CATNAP_HEALTH_CHECK_ID" => Some("the-stacks-own".into()),
-            _ => None,
-        });
-        let instance = Instance {
+    fn instance(tags: &[(&str, &str)]) -> Instance {
+        Instance {
             id: "i-0123456789abcdef0".parse().unwrap(),
             state: InstanceState::Running,
             state_reason: None,
@@ -152,7 +140,16 @@ mod tests {
             detailed_monitoring: false,
             spot: false,
             instance_store_root: false,
-        };
+        }
+    }
+
+    fn read(tags: &[(&str, &str)], is_stacks_own: bool) -> Overrides {
+        let config = Config::read(|name| match name {
+            "CATNAP_APP_DOMAIN" => Some("app.example.com".into()),
+            "CATNAP_HEALTH_CHECK_ID" => Some("the-stacks-own".into()),
+            _ => None,
+        });
+        let instance = instance(tags);
         overrides(&config.unwrap(), &instance, is_stacks_own, "2026-01-01T00:00:00Z".parse().unwrap())
     }
 
@@ -170,6 +167,20 @@ mod tests {
         assert_eq!(read(&[("catnap:health-check", "none")], false).health_check, HealthCheckRef::MeantNone);
         let own = read(&[("catnap:health-check", "another")], true).health_check;
         assert_eq!(own, HealthCheckRef::Id("another".parse().unwrap()));
+    }
+
+    #[test]
+    fn with_an_instance_id_the_roles_may_read_the_stacks_own_check_alone() {
+        let config = Config::read(|name| match name {
+            "CATNAP_APP_DOMAIN" => Some("app.example.com".into()),
+            "CATNAP_INSTANCE_ID" => Some("i-0123456789abcdef0".into()),
+            "CATNAP_HEALTH_CHECK_ID" => Some("the-stacks-own".into()),
+            _ => None,
+        });
+        let instance = instance(&[("catnap:health-check", "another")]);
+        let read = overrides(&config.unwrap(), &instance, true, DateTime::UNIX_EPOCH);
+        assert_eq!(read.health_check, HealthCheckRef::Id("the-stacks-own".parse().unwrap()));
+        assert_eq!(read.warnings.len(), 1);
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! the hours in which it reports, so only events become metrics; all else stays in the record.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -17,7 +16,7 @@ pub const NAMESPACE: &str = "Catnap";
 /// What is counted, by the name of its metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Count {
-    /// Someone opened the app while it was not there, or waits at the starter.
+    /// A request that asks for the app: once or more for each person, as long as they wait at the starter.
     Visits,
     /// A start that EC2 took.
     Wakes,
@@ -83,13 +82,12 @@ impl Sink for Stdout {
     }
 }
 
-/// Says why a function cannot start, as its last line: a setting that cannot be read, by name.
-pub fn cannot_start(sink: &impl Sink, now: DateTime<Utc>, error: &dyn std::error::Error) -> ExitCode {
+/// Says in the log what kept a function from its work: a setting that cannot be read, an event of another kind.
+pub fn failure(sink: &impl Sink, now: DateTime<Utc>, error: &dyn std::error::Error) {
     let fields = json!({"level": "ERROR", "message": error.to_string()});
     if let Ok(line) = line(now, "", &[], &fields) {
         sink.take(line);
     }
-    ExitCode::FAILURE
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::classify::Ask;
-use crate::model::{Instance, InstanceState, Probe, as_seconds};
-use crate::overrides::Hold;
+use crate::model::{Hold, Instance, InstanceState, Probe, as_seconds};
 use crate::trouble::Trouble;
 
 /// How long after a failed start the next one is tried without anybody pressing anything.
@@ -41,6 +40,8 @@ pub struct Observation<'a> {
     pub hold: Hold,
     /// Whether this request asks to wake it.
     pub ask: Ask,
+    /// Why EC2 refused a start just now; it is not asked again at once, unless a person asks.
+    pub refused: Option<Trouble>,
     /// How long a boot may take.
     pub boot_deadline: TimeDelta,
     /// Start nothing.
@@ -114,9 +115,16 @@ pub enum WakeReason {
         /// Somebody has to change something first.
         lasting: bool,
     },
+    /// EC2 did not take a start, for a reason that has no answer of its own here.
+    StartRefused {
+        /// What it comes down to.
+        trouble: Trouble,
+        /// Somebody has to change something first.
+        lasting: bool,
+    },
     /// It is stopped, and this request does not ask for it.
     Asleep,
-    /// It would be started now, were this not a dry run.
+    /// It is stopped, and would not be started: this is a dry run.
     DryRun,
     /// It is being started because of this request.
     Waking,
@@ -152,12 +160,12 @@ pub enum WakeReason {
 /// ```
 /// use chrono::{TimeDelta, Utc};
 /// use shared::classify::Ask;
-/// use shared::overrides::Hold;
+/// use shared::model::Hold;
 /// use shared::wake::{Action, NoTarget, Observation, WakeReason, decide};
 ///
 /// let seen = Observation {
 ///     now: Utc::now(), target: Err(NoTarget::UnknownHost), probe: None, hold: Hold::No,
-///     ask: Ask::Request, boot_deadline: TimeDelta::minutes(5), dry_run: false,
+///     ask: Ask::Request, refused: None, boot_deadline: TimeDelta::minutes(5), dry_run: false,
 /// };
 /// let decision = decide(&seen);
 /// assert_eq!((decision.action, decision.reason), (Action::Wait, WakeReason::UnknownHost));
@@ -207,9 +215,10 @@ fn stopped(seen: &Observation<'_>, instance: &Instance) -> WakeDecision {
             return wait(WakeReason::StartFailed { code, retry_at, lasting: lasting == Lasting::Yes });
         }
     }
-    match seen.ask {
-        Ask::No => wait(WakeReason::Asleep),
+    match (seen.refused, seen.ask) {
         _ if seen.dry_run => wait(WakeReason::DryRun),
+        (Some(trouble), Ask::No | Ask::Request) => wait(after_refused_start(trouble)),
+        (None, Ask::No) => wait(WakeReason::Asleep),
         _ => WakeDecision { action: Action::Start, reason: WakeReason::Waking },
     }
 }
@@ -241,7 +250,10 @@ pub fn after_refused_start(trouble: Trouble) -> WakeReason {
         Trouble::WrongState => WakeReason::FallingAsleep,
         Trouble::NotFound | Trouble::Malformed => WakeReason::Gone,
         Trouble::NotPermitted => WakeReason::NotPermitted,
-        trouble => WakeReason::Unclear { trouble },
+        Trouble::Spot | Trouble::Unsupported | Trouble::StopProtected => {
+            WakeReason::StartRefused { trouble, lasting: true }
+        }
+        Trouble::Unreachable | Trouble::Unexpected => WakeReason::StartRefused { trouble, lasting: false },
     }
 }
 
@@ -256,6 +268,7 @@ impl WakeReason {
                 | Self::WaitingForCapacity
                 | Self::WaitingForQuota
                 | Self::StartFailed { .. }
+                | Self::StartRefused { lasting: false, .. }
                 | Self::Unclear { .. }
         )
     }
@@ -271,6 +284,7 @@ impl WakeReason {
                 | Self::Gone
                 | Self::NotPermitted
                 | Self::StartFailed { lasting: true, .. }
+                | Self::StartRefused { lasting: true, .. }
         )
     }
 
@@ -279,11 +293,13 @@ impl WakeReason {
     pub fn is_failure(&self) -> bool {
         matches!(
             self,
-            Self::Ambiguous
+            Self::UnknownHost
+                | Self::Ambiguous
                 | Self::NoAddress
                 | Self::Gone
                 | Self::NotPermitted
                 | Self::StartFailed { .. }
+                | Self::StartRefused { .. }
                 | Self::WaitingForCapacity
                 | Self::WaitingForQuota
         )

@@ -99,6 +99,18 @@ fn the_core_does_no_io_reads_no_clock_and_is_not_async() {
 }
 
 #[test]
+fn a_file_uses_only_what_stands_further_inside() {
+    let order = ["model", "trouble", "noise", "classify", "wake", "idle", "config", "overrides", "record", "cloud"];
+    for (position, file) in order.iter().enumerate() {
+        let source = read(&format!("shared/src/{file}.rs"));
+        let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let mut outside = order[position..].iter().chain(&["aws", "sim"]);
+        let used = outside.find(|other| code.contains(&format!("use crate::{other}::")));
+        assert_eq!(used, None, "{file}.rs uses what stands further outside");
+    }
+}
+
+#[test]
 fn only_the_binaries_name_the_aws_adapters() {
     for crate_name in ["starter", "stopper"] {
         for entry in fs::read_dir(root().join(crate_name).join("src")).unwrap() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::{Request, Uri};
 use http_body_util::Empty;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
@@ -28,7 +28,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug, Default)]
 pub struct HttpApp {
     /// The system's root certificates, read when the first app is asked over TLS and not before.
-    tls: OnceLock<Option<Arc<ClientConfig>>>,
+    tls: OnceLock<Option<ClientConfig>>,
 }
 
 impl App for HttpApp {
@@ -47,30 +47,27 @@ impl HttpApp {
         let scheme = if request.origin.tls { "https" } else { "http" };
         // No port: the name that visitors use has none, and the address below has the right one.
         let uri: Uri = format!("{scheme}://{}{}", request.host, request.path).parse()?;
-        let client =
-            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(self.connector(request.address)?);
-        let ask =
-            Request::get(uri).header("user-agent", "Catnap").header("accept", "*/*").body(Empty::<&[u8]>::new())?;
-        Ok(client.request(ask).await?.status().as_u16())
+        let ask = Request::get(uri).header("user-agent", "Catnap").header("accept", "*/*");
+        let ask = ask.body(Empty::<&[u8]>::new())?;
+        let client = Client::builder(TokioExecutor::new());
+        let mut http = HttpConnector::new_with_resolver(Fixed(request.address));
+        http.enforce_http(false);
+        let answer = if request.origin.tls {
+            let tls = HttpsConnectorBuilder::new().with_tls_config(self.tls()?.clone()).https_only().enable_http1();
+            client.build(tls.wrap_connector(http)).request(ask).await?
+        } else {
+            client.build(http).request(ask).await?
+        };
+        Ok(answer.status().as_u16())
     }
 
-    fn connector(
-        &self,
-        address: SocketAddr,
-    ) -> Result<HttpsConnector<HttpConnector<Fixed>>, Box<dyn Error + Send + Sync>> {
-        let tls = self.tls.get_or_init(|| {
+    fn tls(&self) -> Result<&ClientConfig, &'static str> {
+        let read = || {
             let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
             let config = config.with_safe_default_protocol_versions().ok()?.with_native_roots().ok()?;
-            Some(Arc::new(config.with_no_client_auth()))
-        });
-        let tls = tls.as_ref().ok_or("no root certificates on this system")?;
-        let mut http = HttpConnector::new_with_resolver(Fixed(address));
-        http.enforce_http(false);
-        Ok(HttpsConnectorBuilder::new()
-            .with_tls_config(tls.as_ref().clone())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http))
+            Some(config.with_no_client_auth())
+        };
+        self.tls.get_or_init(read).as_ref().ok_or("no root certificates on this system")
     }
 }
 

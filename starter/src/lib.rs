@@ -54,6 +54,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     /// Answers one request.
     pub async fn answer(&self, visit: &Visit, moment: &Moment) -> Response<Body> {
         let Some(addressed) = observe::addressed(&self.config, visit) else {
+            self.write(moment.now, "", &[], &tally::Entry::new(visit, None, None));
             return respond::not_an_app(visit);
         };
         let class = classify(&visit.request(&addressed.host), &self.config.wake_paths);
@@ -63,7 +64,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         }
         let mut seen = self.observe(&addressed, class.asks(self.config.wake_on), moment.now).await;
         let mut decision = wake::decide(&seen.observation(&self.config));
-        self.act(&mut decision, &mut seen).await;
+        self.act(&mut decision, &mut seen, moment.now).await;
         self.record(visit, moment, &addressed, class, &seen, &decision);
         respond::respond(&respond::Answer {
             config: &self.config,
@@ -76,7 +77,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         })
     }
 
-    async fn act(&self, decision: &mut WakeDecision, seen: &mut Seen) {
+    async fn act(&self, decision: &mut WakeDecision, seen: &mut Seen, now: DateTime<Utc>) {
         if decision.action != Action::Start {
             return;
         }
@@ -84,6 +85,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         let started = self.cloud.start(&instance.id).await;
         self.forget();
         if let Err(error) = started {
+            self.remember_refusal(&instance.id, error.trouble, now);
             *decision = WakeDecision { action: Action::Wait, reason: wake::after_refused_start(error.trouble) };
             seen.error = Some(error);
         }
@@ -99,16 +101,18 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         decision: &WakeDecision,
     ) {
         let counts = tally::counts(class, seen.ask, decision);
-        let entry = tally::Entry::new(visit, class, Some((seen, decision)));
-        self.write(moment.now, addressed, &counts, &entry);
+        let entry = tally::Entry::new(visit, Some(class), Some((seen, decision)));
+        self.write(moment.now, addressed.host.as_str(), &counts, &entry);
     }
 
     fn record_refusal(&self, visit: &Visit, moment: &Moment, addressed: &Addressed, class: Class) {
-        self.write(moment.now, addressed, &[record::Count::IgnoredRequests], &tally::Entry::new(visit, class, None));
+        // At the API's own origin the visitor chooses the name, and each new one would be a metric to pay for.
+        let counts: &[_] = if addressed.on_api_origin { &[] } else { &[record::Count::IgnoredRequests] };
+        self.write(moment.now, addressed.host.as_str(), counts, &tally::Entry::new(visit, Some(class), None));
     }
 
-    fn write(&self, now: DateTime<Utc>, addressed: &Addressed, counts: &[record::Count], entry: &tally::Entry<'_>) {
-        if let Ok(line) = record::line(now, addressed.host.as_str(), counts, entry) {
+    fn write(&self, now: DateTime<Utc>, app: &str, counts: &[record::Count], entry: &tally::Entry<'_>) {
+        if let Ok(line) = record::line(now, app, counts, entry) {
             self.sink.take(line);
         }
     }

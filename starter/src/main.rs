@@ -19,7 +19,10 @@ use tower::Service;
 async fn main() -> ExitCode {
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => record::cannot_start(&Stdout, Utc::now(), &*error),
+        Err(error) => {
+            record::failure(&Stdout, Utc::now(), &*error);
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -36,7 +39,8 @@ async fn serve() -> Result<(), Error> {
         let mut adapter = Adapter::from(answer);
         async move {
             let LambdaEvent { payload, context } = event;
-            adapter.call(LambdaEvent::new(mend(payload)?, context)).await
+            let request = mend(payload).inspect_err(|error| record::failure(&Stdout, Utc::now(), error))?;
+            adapter.call(LambdaEvent::new(request, context)).await
         }
     }))
     .await

@@ -8,10 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use shared::classify::Ask;
 use shared::cloud::{App, Cloud, ProbeRequest, Targets};
 use shared::config::{self, Config};
-use shared::model::{HealthCheckId, HostName, Instance, InstanceState, Probe};
-use shared::overrides::{HealthCheckRef, Hold, Overrides, overrides};
+use shared::model::{HealthCheckId, Hold, HostName, Instance, InstanceId, InstanceState, Probe};
+use shared::overrides::{HealthCheckRef, Overrides, overrides};
 use shared::record::Sink;
-use shared::trouble::CloudError;
+use shared::trouble::{CloudError, Trouble};
 use shared::wake::{NoTarget, Observation};
 
 use crate::Starter;
@@ -21,6 +21,8 @@ use crate::event::Visit;
 const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(2);
 /// An app that answered is taken to answer for this long.
 const READY_HOLDS_FOR: TimeDelta = TimeDelta::seconds(30);
+/// A start that EC2 refused is not tried again by itself before this: the account has two a second for all.
+const START_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(15);
 /// Route 53 is asked no more often than this: its API takes five calls a second from the whole account.
 const ASK_ROUTE53_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
 
@@ -48,6 +50,7 @@ pub(crate) struct Memory {
     instances: Option<At<Vec<Instance>>>,
     ready: HashMap<HostName, At<Instance>>,
     health: HashMap<HealthCheckId, At<bool>>,
+    refused: HashMap<InstanceId, At<Trouble>>,
 }
 
 #[derive(Debug)]
@@ -70,6 +73,7 @@ pub(crate) struct Seen {
     pub(crate) target: Result<Instance, NoTarget>,
     probe: Option<Probe>,
     hold: Hold,
+    refused: Option<Trouble>,
     /// What the tags say that could not be read.
     pub(crate) warnings: Vec<String>,
     /// What AWS refused, for the log.
@@ -88,6 +92,7 @@ impl Seen {
             probe: self.probe,
             hold: self.hold,
             ask: self.ask,
+            refused: self.refused,
             boot_deadline: config.boot_deadline,
             dry_run: config.dry_run,
         }
@@ -103,6 +108,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             target: Err(NoTarget::UnknownHost),
             probe: None,
             hold: Hold::No,
+            refused: None,
             warnings: Vec::new(),
             error: None,
         };
@@ -120,8 +126,15 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             Err(error) => return Seen { target: Err(NoTarget::Trouble(error.trouble)), error: Some(error), ..nothing },
         };
         let overrides = overrides(&self.config, &instance, addressed.host == self.config.app_domain, now);
-        let probe = self.probe(&addressed.host, &instance, &overrides, now).await;
-        Seen { target: Ok(instance), probe, hold: overrides.hold, warnings: overrides.warnings, ..nothing }
+        let (probe, error) = self.probe(&addressed.host, &instance, &overrides, now).await;
+        let refused = self.memory().refused.get(&instance.id).and_then(|seen| seen.within(START_AGAIN_AFTER, now));
+        let Overrides { hold, warnings, .. } = overrides;
+        Seen { target: Ok(instance), probe, hold, refused, warnings, error, ..nothing }
+    }
+
+    /// A refused start is told to everybody who asks, and not repeated at once.
+    pub(crate) fn remember_refusal(&self, id: &InstanceId, trouble: Trouble, now: DateTime<Utc>) {
+        self.memory().refused.insert(id.clone(), At { at: now, what: trouble });
     }
 
     /// After a start everything looks different.
@@ -153,13 +166,14 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             let tag = config::APP_DOMAIN.tag.and_then(|tag| instance.tags.get(tag));
             tag.and_then(|name| name.parse::<HostName>().ok()).as_ref() == Some(host)
         };
-        let is_gone = |instance: &Instance| instance.state == InstanceState::Terminated;
         let by_id = self.config.instance_id.is_some();
-        let mut behind = instances.into_iter().filter(|instance| by_id || (carries(instance) && !is_gone(instance)));
-        match (behind.next(), behind.next()) {
+        let behind = instances.into_iter().filter(|instance| by_id || carries(instance));
+        // One that was replaced is listed for an hour beside its successor.
+        let (gone, mut there): (Vec<_>, Vec<_>) = behind.partition(|instance| instance.state.is_gone());
+        match (there.pop(), there.pop()) {
             (Some(one), None) => Ok(one),
-            (None, _) => Err(NoTarget::UnknownHost),
             (Some(_), Some(_)) => Err(NoTarget::Ambiguous),
+            (None, _) => gone.into_iter().next().ok_or(NoTarget::UnknownHost),
         }
     }
 
@@ -169,37 +183,43 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         instance: &Instance,
         overrides: &Overrides,
         now: DateTime<Utc>,
-    ) -> Option<Probe> {
+    ) -> (Option<Probe>, Option<CloudError>) {
         if instance.state != InstanceState::Running {
-            return None;
+            return (None, None);
         }
         let own = || Some(SocketAddr::new(instance.public_address?, overrides.origin.port));
-        let request = ProbeRequest {
-            host: host.clone(),
-            address: self.config.origin_address.or_else(own)?,
-            origin: overrides.origin,
-            path: self.config.health_path.clone(),
-        };
+        let Some(address) = self.config.origin_address.or_else(own) else { return (None, None) };
+        let path = self.config.health_path.clone();
+        let request = ProbeRequest { host: host.clone(), address, origin: overrides.origin, path };
         let mut probe = self.app.probe(&request).await;
+        let mut error = None;
         // No answer at all may mean that Lambda is kept out where visitors are let in: Route 53 can tell.
-        if probe == Probe::TimedOut && self.route53_says_healthy(&overrides.health_check, instance, now).await {
-            probe = Probe::Ready;
+        if probe == Probe::TimedOut {
+            match self.route53_says_healthy(&overrides.health_check, instance, now).await {
+                Ok(true) => probe = Probe::Ready,
+                Ok(false) => {}
+                Err(refused) => error = Some(refused), // tells nothing of the app: the starter's own view stands
+            }
         }
         if probe == Probe::Ready {
             self.memory().ready.insert(host.clone(), At { at: now, what: instance.clone() });
         }
-        Some(probe)
+        (Some(probe), error)
     }
 
-    async fn route53_says_healthy(&self, check: &HealthCheckRef, instance: &Instance, now: DateTime<Utc>) -> bool {
-        let HealthCheckRef::Id(id) = check else { return false };
+    async fn route53_says_healthy(
+        &self,
+        check: &HealthCheckRef,
+        instance: &Instance,
+        now: DateTime<Utc>,
+    ) -> Result<bool, CloudError> {
+        let HealthCheckRef::Id(id) = check else { return Ok(false) };
         let remembered = self.memory().health.get(id).and_then(|seen| seen.within(ASK_ROUTE53_AGAIN_AFTER, now));
         if let Some(healthy) = remembered {
-            return healthy;
+            return Ok(healthy);
         }
-        // An error here tells nothing: the starter's own view stands.
-        let healthy = self.cloud.is_healthy(id, instance.launched_at).await.unwrap_or(false);
+        let healthy = self.cloud.is_healthy(id, instance.launched_at).await?;
         self.memory().health.insert(id.clone(), At { at: now, what: healthy });
-        healthy
+        Ok(healthy)
     }
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use serde::Serialize;
-use shared::classify::{STATUS_PATH, WAKE_PATH, WakeOn};
+use shared::classify::{Class, STATUS_PATH, WAKE_PATH, WakeOn};
 use shared::wake::WakeReason;
 
 use crate::handoff::poll;
@@ -33,7 +33,8 @@ struct Page<'a> {
 /// What the page's script works with.
 #[derive(Serialize)]
 struct Settings<'a> {
-    status_url: String,
+    /// The API's own origin; and the app's, for who is kept from the other.
+    status_urls: [String; 2],
     wake_url: &'a str,
     wakes_by_itself: bool,
     navigate_after_seconds: &'a [u32],
@@ -44,9 +45,10 @@ struct Settings<'a> {
 pub(crate) fn page(answer: &Answer<'_>, status: &Status<'_>) -> Result<String, askama::Error> {
     let origin = answer.config.status_origin.as_deref().unwrap_or_default();
     let settings = Settings {
-        status_url: format!("{origin}{STATUS_PATH}?app={}", status.app),
+        status_urls: [origin, ""].map(|origin| format!("{origin}{STATUS_PATH}?app={}", status.app)),
         wake_url: WAKE_PATH,
-        wakes_by_itself: answer.config.wake_on != WakeOn::Click,
+        // A bot that runs scripts finds the button, and nothing that presses it.
+        wakes_by_itself: answer.config.wake_on != WakeOn::Click && answer.class != Class::Bot,
         navigate_after_seconds: &poll::NAVIGATE_AFTER_SECONDS,
         status,
     };

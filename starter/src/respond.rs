@@ -122,13 +122,20 @@ pub(crate) fn not_an_app(visit: &Visit) -> Response<Body> {
 
 /// Seconds until it is worth asking again.
 pub(crate) fn retry_after(reason: &WakeReason, now: Option<DateTime<Utc>>) -> u32 {
-    let until = |at: DateTime<Utc>| now.map_or(60, |now| u32::try_from((at - now).num_seconds()).unwrap_or(0).max(1));
+    // A time that has passed is due when someone asks for the app, which a poll does not.
+    let until = |at: DateTime<Utc>| {
+        let seconds = now.map_or(60, |now| (at - now).num_seconds());
+        u32::try_from(seconds).ok().filter(|seconds| *seconds > 0).unwrap_or(300)
+    };
     match reason {
         WakeReason::OnHold { until: Some(at) } | WakeReason::StartFailed { retry_at: at, .. } => until(*at),
         WakeReason::OnHold { until: None } => 3_600,
         WakeReason::Asleep | WakeReason::Waking | WakeReason::DryRun => 60,
         WakeReason::Ready => poll::RETRY_AFTER_SECONDS,
-        WakeReason::WaitingForCapacity | WakeReason::WaitingForQuota | WakeReason::Overdue { .. } => 30,
+        WakeReason::WaitingForCapacity
+        | WakeReason::WaitingForQuota
+        | WakeReason::StartRefused { lasting: false, .. }
+        | WakeReason::Overdue { .. } => 30,
         reason if reason.is_final() => 3_600,
         _ => 15,
     }
@@ -155,10 +162,13 @@ fn status_poll(answer: &Answer<'_>, status: &Status<'_>) -> Response<Body> {
 }
 
 fn waiting_page(answer: &Answer<'_>, status: &Status<'_>) -> Response<Body> {
-    let waiting = StatusCode::from_u16(answer.config.waiting_status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let code = failure_status(answer.reason).unwrap_or(match answer.reason {
-        WakeReason::StartFailed { .. } => StatusCode::SERVICE_UNAVAILABLE, // never taken for the app
-        _ => waiting,
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    let waiting = StatusCode::from_u16(answer.config.waiting_status).unwrap_or(unavailable);
+    let code = failure_status(answer.reason).unwrap_or(match (answer.class, answer.reason) {
+        // A person's own visit alone, and not when it failed: all else would take 200 for the app's answer.
+        (Class::Navigation, WakeReason::StartFailed { .. } | WakeReason::StartRefused { .. }) => unavailable,
+        (Class::Navigation, _) => waiting,
+        _ => unavailable,
     });
     let Ok(html) = page::page(answer, status) else { return for_a_program(answer, status) };
     let body = if answer.visit.method == Method::HEAD { Body::Empty } else { Body::Text(html) };

@@ -12,7 +12,8 @@ use crate::observe::Seen;
 /// One request, for the log: with all that the visitor is not told.
 #[derive(Debug, Serialize)]
 pub(crate) struct Entry<'a> {
-    class: Class,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<Class>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     decision: Option<&'a WakeDecision>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +34,7 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    pub(crate) fn new(visit: &'a Visit, class: Class, seen: Option<(&'a Seen, &'a WakeDecision)>) -> Self {
+    pub(crate) fn new(visit: &'a Visit, class: Option<Class>, seen: Option<(&'a Seen, &'a WakeDecision)>) -> Self {
         let instance = seen.and_then(|(seen, _)| seen.instance());
         Self {
             class,
@@ -55,12 +56,15 @@ impl<'a> Entry<'a> {
 /// What a request counts for.
 pub(crate) fn counts(class: Class, ask: Ask, decision: &WakeDecision) -> Vec<Count> {
     let asks = ask != Ask::No;
-    // A waiting page polls every few seconds; one visit is one count.
     let by_a_person = asks || class == Class::Navigation;
+    let sleeps = matches!(
+        decision.reason,
+        WakeReason::Asleep | WakeReason::FallingAsleep | WakeReason::DryRun | WakeReason::OnHold { .. }
+    );
     let counts = [
         (asks, Count::Visits),
         (decision.action == Action::Start, Count::Wakes),
-        (!asks && !class.is_catnaps_own() && class != Class::Navigation, Count::IgnoredRequests),
+        (sleeps && !by_a_person && !class.is_catnaps_own(), Count::IgnoredRequests),
         (by_a_person && decision.reason.is_failure(), Count::WakeFailed),
         (by_a_person && matches!(decision.reason, WakeReason::Overdue { .. }), Count::Overdue),
     ];
@@ -85,7 +89,9 @@ mod tests {
         assert_eq!(counts(Class::Navigation, Ask::No, &gone), [Count::WakeFailed]);
         assert_eq!(counts(Class::Navigation, Ask::No, &asleep), []);
         assert_eq!(counts(Class::StatusPoll, Ask::No, &gone), []);
-        assert_eq!(counts(Class::Bot, Ask::No, &gone), [Count::IgnoredRequests]);
+        assert_eq!(counts(Class::Bot, Ask::No, &asleep), [Count::IgnoredRequests]);
+        let ready = decision(Action::HandOff, WakeReason::Ready);
+        assert_eq!(counts(Class::Client, Ask::No, &ready), [], "an image of the app that is awake");
         assert_eq!(counts(Class::Client, Ask::No, &asleep), [Count::IgnoredRequests]);
     }
 }

@@ -60,15 +60,26 @@ pub(crate) fn words(reason: &WakeReason, app: &HostName) -> Words {
             "failed",
             format!("{app} could not start"),
             format!(
-                "Its server was told to start and went off again at once. This is tried again at {}, or now by the button.",
+                "Its server was told to start and went off again at once. \
+                 This is tried again from {} on, or now by the button.",
                 retry_at.format("%H:%M UTC")
             ),
+        ),
+        WakeReason::StartRefused { lasting: true, .. } => (
+            "failed",
+            format!("{app} cannot be woken"),
+            "AWS does not start its server as it is set up. Whoever runs it finds the details in the logs.".into(),
+        ),
+        WakeReason::StartRefused { .. } => (
+            "waiting",
+            format!("{app} could not be started"),
+            "AWS did not take the start. This is tried again shortly.".into(),
         ),
         WakeReason::Asleep => ("asleep", format!("{app} is asleep"), "It wakes up when you ask for it.".into()),
         WakeReason::DryRun => (
             "asleep",
             format!("{app} is asleep"),
-            "It would be woken now, but Catnap is set to a dry run and starts nothing.".into(),
+            "Catnap is set to a dry run: it tells what it would do, and starts nothing.".into(),
         ),
         WakeReason::Waking => ("waking", format!("{app} is waking up"), "Its server is being started.".into()),
         WakeReason::AlreadyWaking => (

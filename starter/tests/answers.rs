@@ -87,10 +87,25 @@ async fn the_waiting_status_is_503_unless_the_operator_wants_200() {
     let relaxed = World::new().with("CATNAP_WAITING_STATUS", "200");
     assert_eq!(relaxed.ask(visit()).await.status, 200);
     assert_eq!(relaxed.ask(sample("api")).await.status, 503, "never 200 for what is not what was asked for");
+    let form = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate"), ("accept", "text/html")];
+    assert_eq!(relaxed.ask(request("POST", "/save", &form)).await.status, 503, "nor for what was not carried out");
+    let bot = [("user-agent", "Mozilla/5.0 (compatible; Googlebot/2.1)"), ("accept", "text/html")];
+    assert_eq!(relaxed.ask(request("GET", "/", &bot)).await.status, 503, "nor for a search engine");
+    relaxed.sim.advance(chrono::TimeDelta::hours(1));
+    relaxed.sim.change(&relaxed.id, |it| it.state = InstanceState::Stopped);
     relaxed.sim.change(&relaxed.id, |it| it.state_reason = Some("Server.InternalError".into()));
     assert_eq!(relaxed.ask(visit()).await.status, 503, "a failed start is never 200");
     relaxed.sim.change(&relaxed.id, |it| it.state = InstanceState::Terminated);
     assert_eq!(relaxed.ask(visit()).await.status, 500);
+}
+
+#[tokio::test]
+async fn a_bots_page_does_not_ask_by_itself() {
+    let page = |agent: &'static str| async move {
+        World::new().ask(request("GET", "/", &[("user-agent", agent), ("accept", "text/html")])).await.text
+    };
+    assert!(page("Mozilla/5.0 HeadlessChrome/154.0").await.contains("\"wakes_by_itself\":false"));
+    assert!(page("Mozilla/5.0 Chrome/154.0").await.contains("\"wakes_by_itself\":true"));
 }
 
 #[tokio::test]

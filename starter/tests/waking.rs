@@ -72,7 +72,7 @@ async fn every_row_of_the_table_has_its_page_and_its_json() {
         ("on hold for good",        tag("true"),                                       503, "on-hold",        "on hold"),
         ("on hold until",           tag("2026-03-01T12:00:00Z"),                       503, "on-hold",        "until 1 March 2026, 12:00 UTC"),
         ("start failed, lasting",   Box::new(failure("Client.InternalError")),         500, "start-failed",   "could not start"),
-        ("start failed, passing",   Box::new(failure("Server.InsufficientInstanceCapacity")), 503, "start-failed", "tried again at 08:05 UTC"),
+        ("start failed, passing",   Box::new(failure("Server.InsufficientInstanceCapacity")), 503, "start-failed", "tried again from 08:05 UTC on"),
         ("stopped",                 state(InstanceState::Stopped),                     503, "asleep",         "is asleep"),
         ("stopping",                state(InstanceState::Stopping),                    503, "falling-asleep", "just falling asleep"),
         ("pending",                 state(InstanceState::Pending),                     503, "booting",        "is booting"),
@@ -110,7 +110,10 @@ async fn what_ec2_refuses_is_told_truthfully() {
         (Trouble::WrongState, "falling-asleep"),
         (Trouble::NotPermitted, "not-permitted"),
         (Trouble::NotFound, "gone"),
-        (Trouble::Unreachable, "unclear"),
+        (Trouble::Spot, "start-refused"),
+        (Trouble::Unsupported, "start-refused"),
+        (Trouble::StopProtected, "start-refused"),
+        (Trouble::Unreachable, "start-refused"),
     ];
     for (trouble, reason) in table {
         let world = World::new();
@@ -160,6 +163,21 @@ async fn a_warm_starter_looks_at_most_once_in_two_seconds_and_remembers_a_ready_
 }
 
 #[tokio::test]
+async fn a_refused_start_is_told_to_all_and_not_repeated_at_once() {
+    let world = World::new();
+    let starter = world.starter();
+    world.sim.fail_next("StartInstances", Trouble::Capacity);
+    ask(&starter, &world.sim, wake()).await;
+    world.seconds(3);
+    assert_eq!(ask(&starter, &world.sim, status()).await.json()["reason"], "waiting-for-capacity");
+    assert_eq!(ask(&starter, &world.sim, wake()).await.json()["reason"], "waiting-for-capacity");
+    assert_eq!(world.starts(), 1);
+    world.seconds(15);
+    assert_eq!(ask(&starter, &world.sim, wake()).await.json()["reason"], "waking");
+    assert_eq!(world.starts(), 2);
+}
+
+#[tokio::test]
 async fn where_lambda_is_kept_out_route_53_tells() {
     let check: shared::model::HealthCheckId = "check-1".parse().unwrap();
     let world = World::new().with("CATNAP_HEALTH_CHECK_ID", "check-1");
@@ -187,6 +205,14 @@ async fn an_instance_is_found_by_its_tag_compared_exactly() {
     });
     let answer = other.ask(visit()).await;
     assert_eq!((answer.status, answer.is_page()), (404, true));
+
+    let replaced = by_tag();
+    let successor = replaced.sim.add_instance(&APP.parse().unwrap(), shared::sim::Phases::default());
+    replaced.sim.change(&replaced.id, |it| it.state = InstanceState::ShuttingDown);
+    assert_eq!(replaced.ask(wake()).await.json()["reason"], "waking");
+    assert_eq!(replaced.sim.calls("StartInstances", successor.as_str()), 1);
+    replaced.sim.change(&successor, |it| it.state = InstanceState::Terminated);
+    assert_eq!(replaced.ask(status()).await.json()["reason"], "gone");
 
     let two = by_tag();
     two.sim.add_instance(&APP.parse().unwrap(), shared::sim::Phases::default());
@@ -225,6 +251,12 @@ async fn the_apis_own_origin_serves_the_status_and_nothing_else() {
         event["rawQueryString"] = json!("app=app.example.com");
         assert_eq!((world.ask(event).await.status, world.starts()), (code, 0));
     }
+    // A name that the visitor chose must not become a metric: each would be paid for.
+    let mut event = visit();
+    event["requestContext"]["domainName"] = json!(API);
+    event["rawQueryString"] = json!("app=made-up.example.com");
+    world.ask(event).await;
+    assert!(world.lines.last()["_aws"].is_null(), "{}", world.lines.last());
     for query in ["", "app=", "app=other.example.com", "app=*", "app=app.example.com.evil.org"] {
         let mut event = status();
         event["rawQueryString"] = json!(query);
@@ -257,11 +289,11 @@ async fn an_unknown_instance_gives_a_page_without_internals_and_a_log_line_with_
 #[tokio::test]
 async fn the_record_says_who_woke_it() {
     let world = World::new();
+    world.ask(request("GET", "/", &[("user-agent", "SomeBot/1.0")])).await;
+    assert_eq!(world.lines.last()["IgnoredRequests"], 1);
     world.ask(wake()).await;
     let record = world.lines.last();
     assert_eq!((&record["class"]["wake-call"], &record["action"]), (&json!("script"), &json!("start")));
     assert_eq!((&record["Visits"], &record["Wakes"]), (&json!(1), &json!(1)));
     assert_eq!(record["source_ip"], wake()["requestContext"]["http"]["sourceIp"]);
-    world.ask(request("GET", "/", &[("user-agent", "SomeBot/1.0")])).await;
-    assert_eq!(world.lines.last()["IgnoredRequests"], 1);
 }

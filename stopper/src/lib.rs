@@ -15,7 +15,7 @@ use shared::record::{self, Count, Sink};
 use shared::trouble::CloudError;
 
 use observe::{Checks, Target};
-pub use report::{Outcome, Report, Summary};
+pub use report::{Outcome, Report, Summary, Totals};
 
 /// What the stopper keeps between two ticks of a warm Lambda.
 #[derive(Debug)]
@@ -55,10 +55,10 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             self.write(now, &report.app, &report.counts(), &report);
             reports.push(report);
         }
-        match metrics {
-            Ok(()) => Ok(Summary::of(reports, self.config.dry_run)),
-            Err(error) => Err(error),
-        }
+        let summary = Summary::of(reports, self.config.dry_run);
+        // A tick that finds nobody must be seen too: a tag was forgotten, or an instance deleted.
+        self.write(now, self.config.app_domain.as_str(), &[], &summary.totals);
+        metrics.map(|()| summary)
     }
 
     async fn act(&self, decision: IdleDecision, target: Target, now: DateTime<Utc>) -> Report {

@@ -16,7 +16,10 @@ use stopper::Stopper;
 async fn main() -> ExitCode {
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => record::cannot_start(&Stdout, Utc::now(), &*error),
+        Err(error) => {
+            record::failure(&Stdout, Utc::now(), &*error);
+            ExitCode::FAILURE
+        }
     }
 }
 

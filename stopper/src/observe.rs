@@ -31,8 +31,8 @@ pub(crate) struct Target {
     pub(crate) overrides: Overrides,
     health_check: HealthCheck,
     network_in: Series,
-    visits: Series,
-    busy: Series,
+    visits: Option<Series>,
+    busy: Option<Series>,
     /// What AWS refused about this target.
     pub(crate) error: Option<CloudError>,
 }
@@ -46,8 +46,8 @@ impl Target {
             protect: self.overrides.protect,
             health_check: &self.health_check,
             network_in: &self.network_in,
-            visits: &self.visits,
-            busy: &self.busy,
+            visits: self.visits.as_ref(),
+            busy: self.busy.as_ref(),
         }
     }
 
@@ -68,16 +68,18 @@ impl Target {
         metrics
     }
 
-    fn fill(&mut self, slot: Slot, series: Series) {
-        match slot {
-            Slot::NetworkIn => self.network_in = series,
-            Slot::Visits => self.visits = series,
-            Slot::Busy => self.busy = series,
-            Slot::Health => {
+    fn fill(&mut self, slot: Slot, series: Option<Series>) {
+        match (slot, series) {
+            (Slot::Visits, series) => self.visits = series,
+            (Slot::Busy, series) => self.busy = series,
+            (Slot::NetworkIn, Some(series)) => self.network_in = series,
+            (Slot::Health, Some(series)) => {
                 if let HealthCheck::Seen { status, .. } = &mut self.health_check {
                     *status = series;
                 }
             }
+            // Left without points, which is no idleness either.
+            (Slot::NetworkIn | Slot::Health, None) => {}
         }
     }
 }
@@ -120,11 +122,11 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         let tag = config::APP_DOMAIN.tag.unwrap_or_default();
         let read = |instance: &Instance| instance.tags.get(tag).map_or("", String::as_str).parse::<HostName>();
         let mut carried = HashMap::<HostName, u32>::new();
-        for host in instances.iter().filter(|it| it.state != InstanceState::Terminated).filter_map(|it| read(it).ok()) {
+        for host in instances.iter().filter(|it| !it.state.is_gone()).filter_map(|it| read(it).ok()) {
             *carried.entry(host).or_default() += 1;
         }
-        let check = |instance| match read(instance) {
-            Ok(host) if carried.get(&host).is_some_and(|count| *count > 1) => {
+        let check = |instance: &Instance| match read(instance) {
+            Ok(host) if !instance.state.is_gone() && carried.get(&host).is_some_and(|count| *count > 1) => {
                 Err(format!("tag {tag} is {:?} on another instance too: neither can be woken", host.as_str()))
             }
             Ok(host) => Ok(host),
@@ -148,7 +150,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             }
         };
         let network_in = Series::empty(instance.network_in_period());
-        let sparse = || Series::empty(TimeDelta::seconds(60));
+        let sparse = || Some(Series::empty(TimeDelta::seconds(60)));
         let tag = config::APP_DOMAIN.tag.and_then(|tag| instance.tags.get(tag));
         let app = host.as_ref().map_or_else(|_| tag.cloned().unwrap_or_default(), ToString::to_string);
         Target { app, instance, overrides, health_check, network_in, visits: sparse(), busy: sparse(), error }

@@ -98,9 +98,9 @@ impl Report {
     }
 }
 
-/// What a tick did.
-#[derive(Debug, Serialize)]
-pub struct Summary {
+/// What a tick did, in numbers.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Totals {
     /// Targets looked at.
     pub targets: usize,
     /// Stopped, or to be stopped in a dry run.
@@ -113,6 +113,14 @@ pub struct Summary {
     pub failed: usize,
     /// Nothing was really stopped.
     pub dry_run: bool,
+}
+
+/// What a tick did.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// In numbers.
+    #[serde(flatten)]
+    pub totals: Totals,
     /// One record a target.
     pub records: Vec<Report>,
 }
@@ -120,15 +128,15 @@ pub struct Summary {
 impl Summary {
     pub(crate) fn of(records: Vec<Report>, dry_run: bool) -> Self {
         let count = |matches: fn(&Report) -> bool| records.iter().filter(|report| matches(report)).count();
-        Self {
+        let totals = Totals {
             targets: records.len(),
             napped: count(|it| matches!(it.decision, IdleDecision::Nap(_)) && it.outcome != Outcome::Refused),
             kept: count(|it| matches!(it.decision, IdleDecision::Keep(_))),
             skipped: count(|it| matches!(it.decision, IdleDecision::Skip(_))),
             failed: count(|it| matches!(it.decision, IdleDecision::Nap(_)) && it.outcome == Outcome::Refused),
             dry_run,
-            records,
-        }
+        };
+        Self { totals, records }
     }
 }
 

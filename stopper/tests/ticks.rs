@@ -112,7 +112,7 @@ impl World {
 async fn an_idle_instance_naps_with_its_reason() {
     let world = World::one();
     let summary = world.tick().await;
-    assert_eq!((summary.targets, summary.napped, world.state(0)), (1, 1, InstanceState::Stopping));
+    assert_eq!((summary.totals.targets, summary.totals.napped, world.state(0)), (1, 1, InstanceState::Stopping));
     let record = world.record("app0.example.com");
     assert_eq!(
         (&record["decision"], &record["reason"], &record["outcome"]),
@@ -120,7 +120,7 @@ async fn an_idle_instance_naps_with_its_reason() {
     );
     assert_eq!(record["quiet_seconds"], 5 * 3_600);
     assert_eq!((&record["Naps"], &record["App"]), (&json!(1), &json!("app0.example.com")));
-    assert_eq!(world.tick().await.skipped, 1);
+    assert_eq!(world.tick().await.totals.skipped, 1);
     world.sim.advance(TimeDelta::minutes(1));
     assert_eq!(world.state(0), InstanceState::Stopped);
 }
@@ -130,7 +130,7 @@ async fn a_used_one_stays_and_the_record_says_until_when() {
     let world = World::one();
     world.traffic(0, |ago| if ago == 30 { 900_000.0 } else { 0.0 });
     let summary = world.tick().await;
-    assert_eq!((summary.kept, world.sim.calls("StopInstances", "")), (1, 0));
+    assert_eq!((summary.totals.kept, world.sim.calls("StopInstances", "")), (1, 0));
     let record = world.record("app0.example.com");
     assert_eq!((&record["reason"], &record["bytes"]), (&json!("active"), &json!(900_000.0)));
     assert_eq!(record["naps_at_the_earliest"], "2026-03-01T20:35:00Z");
@@ -140,7 +140,7 @@ async fn a_used_one_stays_and_the_record_says_until_when() {
 async fn a_dry_run_decides_and_stops_nothing() {
     let world = World::one().with("CATNAP_DRY_RUN", "true");
     let summary = world.tick().await;
-    assert_eq!((summary.napped, summary.dry_run, world.state(0)), (1, true, InstanceState::Running));
+    assert_eq!((summary.totals.napped, summary.totals.dry_run, world.state(0)), (1, true, InstanceState::Running));
     assert_eq!(world.sim.calls("StopInstances", ""), 0);
     assert_eq!(world.record("app0.example.com")["outcome"], "dry-run");
 }
@@ -163,7 +163,10 @@ async fn each_tagged_instance_is_decided_on_its_own_and_in_one_call_for_all_metr
     });
     world.sim.change(&world.ids[6], |it| it.state = InstanceState::Stopped);
     let summary = world.tick().await;
-    assert_eq!((summary.targets, summary.napped, summary.kept, summary.skipped), (7, 2, 4, 1));
+    assert_eq!(
+        (summary.totals.targets, summary.totals.napped, summary.totals.kept, summary.totals.skipped),
+        (7, 2, 4, 1)
+    );
     let reason = |app: &str| world.record(app)["reason"].clone();
     assert_eq!(reason("app0.example.com"), "idle");
     assert_eq!(reason("app1.example.com"), "active");
@@ -187,7 +190,7 @@ async fn two_instances_of_one_name_stay_up_since_neither_could_be_woken() {
         it.tags.insert("catnap:host".into(), "app0.example.com".into());
     });
     let summary = world.tick().await;
-    assert_eq!((summary.napped, summary.kept), (1, 2));
+    assert_eq!((summary.totals.napped, summary.totals.kept), (1, 2));
     assert_eq!(world.state(2), InstanceState::Stopping);
 }
 
@@ -197,12 +200,12 @@ async fn an_error_with_one_target_keeps_no_other_from_its_decision() {
     world.sim.fail_next("GetHealthCheck", Trouble::Throttled);
     world.sim.fail_next("StopInstances", Trouble::Throttled);
     let summary = world.tick().await;
-    assert_eq!((summary.napped, summary.kept, summary.failed), (1, 1, 1));
+    assert_eq!((summary.totals.napped, summary.totals.kept, summary.totals.failed), (1, 1, 1));
     let kept = summary.records.iter().find(|it| it.outcome == Outcome::Left).unwrap();
     assert_eq!(json!(kept)["missing"], "health-check");
     assert!(kept.error.as_ref().unwrap().starts_with("GetHealthCheck"));
     // The next tick makes up for both.
-    assert_eq!(world.tick().await.napped, 2);
+    assert_eq!(world.tick().await.totals.napped, 2);
 }
 
 #[tokio::test]
@@ -212,7 +215,7 @@ async fn what_cannot_be_stopped_is_protected_and_no_failure() {
     {
         let world = World::one();
         world.sim.fail_next("StopInstances", trouble);
-        assert_eq!(world.tick().await.kept, 1);
+        assert_eq!(world.tick().await.totals.kept, 1);
         let record = world.record("app0.example.com");
         assert_eq!((&record["reason"], &record["by"]), (&json!("protected"), &json!(by)));
         assert!(record["TickFailed"].is_null());
@@ -247,6 +250,33 @@ async fn someone_who_waits_and_a_job_both_keep_it() {
 }
 
 #[tokio::test]
+async fn a_job_that_cannot_be_read_is_not_taken_for_none() {
+    let world = World::one();
+    world.sim.set_unreadable(Metric::Busy("app0.example.com".parse().unwrap()));
+    assert_eq!(world.tick().await.totals.kept, 1);
+    let record = world.record("app0.example.com");
+    assert_eq!((&record["reason"], &record["missing"]), (&json!("no-data"), &json!("presence")));
+}
+
+#[tokio::test]
+async fn an_instance_that_was_replaced_does_not_keep_its_successor() {
+    let world = World::of(2);
+    world.sim.change(&world.ids[1], |it| {
+        it.tags.insert("catnap:host".into(), "app0.example.com".into());
+        it.state = InstanceState::ShuttingDown;
+    });
+    assert_eq!(world.tick().await.totals.napped, 1);
+}
+
+#[tokio::test]
+async fn a_tick_that_finds_nobody_says_so() {
+    let world = World::of(0);
+    assert_eq!(world.tick().await.totals.targets, 0);
+    let lines = world.lines.0.lock().unwrap();
+    assert_eq!((lines.len(), &lines[0]["targets"]), (1, &json!(0)));
+}
+
+#[tokio::test]
 async fn a_warm_stopper_reads_a_health_checks_configuration_once_and_again_after_half_an_hour() {
     let world = World::one().with("CATNAP_DRY_RUN", "true");
     let stopper = world.stopper();
@@ -264,5 +294,5 @@ async fn an_instance_naps_by_its_own_idle_minutes() {
     world.sim.change(&world.ids[0], |it| {
         it.tags.insert("catnap:idle-minutes".into(), "20".into());
     });
-    assert_eq!(world.tick().await.napped, 1);
+    assert_eq!(world.tick().await.totals.napped, 1);
 }

@@ -2,7 +2,7 @@
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{
-    Dimension, Metric as CloudWatchMetric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy,
+    Dimension, Metric as CloudWatchMetric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy, StatusCode,
 };
 use aws_smithy_types::DateTime as SmithyDateTime;
 use chrono::{DateTime, Utc};
@@ -22,8 +22,8 @@ pub(super) async fn metrics(
     metrics: &[Metric],
     from: DateTime<Utc>,
     until: DateTime<Utc>,
-) -> Result<Vec<Series>, CloudError> {
-    let mut all: Vec<Series> = metrics.iter().map(|metric| Series::empty(metric.period())).collect();
+) -> Result<Vec<Option<Series>>, CloudError> {
+    let mut all: Vec<_> = metrics.iter().map(|metric| Some(Series::empty(metric.period()))).collect();
     let (of_route53, of_instances): (Vec<_>, Vec<_>) =
         (0..metrics.len()).partition(|index| matches!(metrics[*index], Metric::HealthStatus(_)));
     for (client, indices) in [(&aws.cloudwatch, of_instances), (&aws.cloudwatch_of_route53, of_route53)] {
@@ -32,7 +32,7 @@ pub(super) async fn metrics(
             read(client, queries, (from, until), &mut all).await?;
         }
     }
-    all.iter_mut().for_each(|series| series.points.sort_by_key(|point| point.at));
+    all.iter_mut().flatten().for_each(|series| series.points.sort_by_key(|point| point.at));
     Ok(all)
 }
 
@@ -40,7 +40,7 @@ async fn read(
     client: &Client,
     queries: Vec<MetricDataQuery>,
     (from, until): (DateTime<Utc>, DateTime<Utc>),
-    all: &mut [Series],
+    all: &mut [Option<Series>],
 ) -> Result<(), CloudError> {
     let seconds = |time: DateTime<Utc>| SmithyDateTime::from_secs(time.timestamp());
     let mut pages = client
@@ -55,8 +55,13 @@ async fn read(
         let page = page.map_err(|error| cloud_error("GetMetricData", &error))?;
         for result in page.metric_data_results() {
             let index = result.id().and_then(|id| id.strip_prefix('m')).and_then(|id| id.parse::<usize>().ok());
-            if let Some(series) = index.and_then(|index| all.get_mut(index)) {
-                series.points.extend(points(result));
+            let Some(series) = index.and_then(|index| all.get_mut(index)) else { continue };
+            // `PartialData` says that more comes with the next page; anything else that the metric cannot be read.
+            match (result.status_code(), series.as_mut()) {
+                (None | Some(StatusCode::Complete | StatusCode::PartialData), Some(series)) => {
+                    series.points.extend(points(result));
+                }
+                _ => *series = None,
             }
         }
     }

@@ -40,7 +40,7 @@ impl Cloud for Aws {
         metrics: &[Metric],
         from: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Result<Vec<Series>, CloudError> {
+    ) -> Result<Vec<Option<Series>>, CloudError> {
         cloudwatch::metrics(self, metrics, from, until).await
     }
 }

@@ -14,8 +14,8 @@ struct Story {
     protect: bool,
     health_check: HealthCheck,
     network_in: Series,
-    visits: Series,
-    busy: Series,
+    visits: Option<Series>,
+    busy: Option<Series>,
 }
 
 fn noon() -> DateTime<Utc> {
@@ -59,8 +59,8 @@ fn idle() -> Story {
         protect: false,
         health_check: HealthCheck::Seen { config: check(), status: points(1, 180, 3, 1.0) },
         network_in: points(5, 180, 5, NOISE),
-        visits: Series::empty(minutes(1)),
-        busy: Series::empty(minutes(1)),
+        visits: Some(Series::empty(minutes(1))),
+        busy: Some(Series::empty(minutes(1))),
     }
 }
 
@@ -73,8 +73,8 @@ impl Story {
             protect: self.protect,
             health_check: &self.health_check,
             network_in: &self.network_in,
-            visits: &self.visits,
-            busy: &self.busy,
+            visits: self.visits.as_ref(),
+            busy: self.busy.as_ref(),
         })
     }
 
@@ -102,8 +102,12 @@ fn kept(story: &Story) -> KeepReason {
     }
 }
 
-fn one(ago: i64) -> Series {
-    Series { period: minutes(1), points: vec![Point { at: noon() - minutes(ago), value: 1.0 }] }
+fn one(ago: i64) -> Option<Series> {
+    valued(ago, 1.0)
+}
+
+fn valued(ago: i64, value: f64) -> Option<Series> {
+    Some(Series { period: minutes(1), points: vec![Point { at: noon() - minutes(ago), value }] })
 }
 
 #[test]
@@ -142,6 +146,8 @@ fn row_5_a_job_vetoes_the_nap() {
     // Its end counts as the last sign of life as far as NetworkIn is known, too.
     assert_eq!(kept(&idle().but(|it| it.busy = one(62))), KeepReason::Busy { until: noon() - minutes(61) });
     assert!(matches!(idle().but(|it| it.busy = one(90)).decide(), IdleDecision::Nap(_)));
+    // A job that reports each minute that it does not run.
+    assert!(matches!(idle().but(|it| it.busy = valued(5, 0.0)).decide(), IdleDecision::Nap(_)));
 }
 
 #[test]
@@ -180,6 +186,8 @@ fn row_7_missing_data_is_never_idleness() {
     assert_eq!(missing(&idle().but(|it| it.status(Series::empty(minutes(1))))), Missing::HealthStatus);
     assert_eq!(missing(&idle().but(|it| it.status(points(1, 180, 21, 1.0)))), Missing::HealthStatus);
     assert_eq!(missing(&idle().but(|it| it.health_check = HealthCheck::Unknown)), Missing::HealthCheck);
+    assert_eq!(missing(&idle().but(|it| it.busy = None)), Missing::Presence);
+    assert_eq!(missing(&idle().but(|it| it.visits = None)), Missing::Presence);
 }
 
 #[test]
@@ -260,8 +268,8 @@ prop_compose! {
             it.policy.idle = minutes(idle_minutes);
             it.network_in = series(5, &values);
             it.status(series(1, &health));
-            it.visits = sparse(&visits);
-            it.busy = sparse(&busy);
+            it.visits = Some(sparse(&visits));
+            it.busy = Some(sparse(&busy));
         })
     }
 }

@@ -27,6 +27,7 @@ struct World {
     unhealthy: Vec<HealthCheckId>,
     metrics: HashMap<Metric, Vec<Point>>,
     metric_delay: TimeDelta,
+    unreadable: Vec<Metric>,
     faults: Vec<CloudError>,
     calls: Vec<String>,
 }
@@ -70,6 +71,7 @@ impl Sim {
             unhealthy: Vec::new(),
             metrics: HashMap::new(),
             metric_delay: TimeDelta::zero(),
+            unreadable: Vec::new(),
             faults: Vec::new(),
             calls: Vec::new(),
         }))
@@ -160,6 +162,11 @@ impl Sim {
     /// From now on metrics can be read this long after the end of their period.
     pub fn set_metric_delay(&self, delay: TimeDelta) {
         self.world().metric_delay = delay;
+    }
+
+    /// From now on CloudWatch cannot read this metric.
+    pub fn set_unreadable(&self, metric: Metric) {
+        self.world().unreadable.push(metric);
     }
 
     /// Makes the next call of `operation` fail.

@@ -62,7 +62,7 @@ impl Cloud for &Sim {
         metrics: &[Metric],
         from: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Result<Vec<Series>, CloudError> {
+    ) -> Result<Vec<Option<Series>>, CloudError> {
         let mut world = self.world();
         world.call("GetMetricData", "")?;
         let readable_until = world.now - world.metric_delay;
@@ -71,7 +71,7 @@ impl Cloud for &Sim {
             let points = world.metrics.get(metric).map_or(&[][..], Vec::as_slice).iter().copied();
             let readable =
                 points.filter(|point| (from..until).contains(&point.at) && point.at + period <= readable_until);
-            Series { period, points: readable.collect() }
+            (!world.unreadable.contains(metric)).then(|| Series { period, points: readable.collect() })
         });
         Ok(series.collect())
     }

@@ -29,6 +29,7 @@ fn seen<'a>(target: Result<&'a Instance, NoTarget>, ask: Ask) -> Observation<'a>
         probe: None,
         hold: Hold::No,
         ask,
+        refused: None,
         boot_deadline: TimeDelta::minutes(5),
         dry_run: false,
     }
@@ -138,10 +139,21 @@ fn running_is_not_ready_before_the_app_answers() {
 }
 
 #[test]
-fn a_dry_run_starts_nothing() {
+fn a_dry_run_starts_nothing_and_says_so_to_everybody() {
     let stopped = instance(InstanceState::Stopped);
-    let dry = Observation { dry_run: true, ..seen(Ok(&stopped), Ask::Person) };
-    assert_eq!(decided(&dry), (Action::Wait, WakeReason::DryRun));
+    for ask in [Ask::No, Ask::Request, Ask::Person] {
+        let dry = Observation { dry_run: true, ..seen(Ok(&stopped), ask) };
+        assert_eq!(decided(&dry), (Action::Wait, WakeReason::DryRun));
+    }
+}
+
+#[test]
+fn a_start_refused_just_now_is_told_and_not_repeated_unless_a_person_asks() {
+    let stopped = instance(InstanceState::Stopped);
+    let refused = |ask| Observation { refused: Some(Trouble::Capacity), ..seen(Ok(&stopped), ask) };
+    assert_eq!(decided(&refused(Ask::No)), (Action::Wait, WakeReason::WaitingForCapacity));
+    assert_eq!(decided(&refused(Ask::Request)), (Action::Wait, WakeReason::WaitingForCapacity));
+    assert_eq!(decided(&refused(Ask::Person)), (Action::Start, WakeReason::Waking));
 }
 
 #[test]
@@ -154,7 +166,11 @@ fn what_a_refused_start_comes_down_to() {
         (Trouble::NotFound, WakeReason::Gone, false),
         (Trouble::Malformed, WakeReason::Gone, false),
         (Trouble::NotPermitted, WakeReason::NotPermitted, false),
-        (Trouble::Unexpected, WakeReason::Unclear { trouble: Trouble::Unexpected }, true),
+        (Trouble::Spot, WakeReason::StartRefused { trouble: Trouble::Spot, lasting: true }, false),
+        (Trouble::Unsupported, WakeReason::StartRefused { trouble: Trouble::Unsupported, lasting: true }, false),
+        (Trouble::StopProtected, WakeReason::StartRefused { trouble: Trouble::StopProtected, lasting: true }, false),
+        (Trouble::Unreachable, WakeReason::StartRefused { trouble: Trouble::Unreachable, lasting: false }, true),
+        (Trouble::Unexpected, WakeReason::StartRefused { trouble: Trouble::Unexpected, lasting: false }, true),
     ];
     for (trouble, reason, asks_again) in table {
         assert_eq!(after_refused_start(trouble), reason);
