@@ -65,6 +65,7 @@ impl World {
     fn one() -> Self {
         let mut world = Self::of(1);
         world.settings.push(("CATNAP_INSTANCE_ID", world.ids[0].to_string()));
+        world.settings.push(("CATNAP_HEALTH_CHECK_ID", check_id(0).to_string()));
         world
     }
 
