@@ -129,7 +129,7 @@ def test_the_health_check_asks_the_address_and_not_the_name(protocol, port, more
         "FailureThreshold": 3, "Regions": ["us-east-1", "us-west-2", "eu-west-1"], **more}
 
 
-@pytest.mark.parametrize("function, timeout", [("Starter", 15), ("Stopper", 120)])
+@pytest.mark.parametrize("function, timeout", [("Starter", 20), ("Stopper", 120)])
 def test_a_function_runs_and_reads_what_it_should(function, timeout):
     properties = deployed(Architecture="arm64")[function]
     assert properties["Environment"]["Variables"].keys() == ENVIRONMENT[function]  # no AWS_ENDPOINT_URL

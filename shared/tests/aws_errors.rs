@@ -84,6 +84,14 @@ async fn reading_is_tried_again_and_stopping_too() {
 }
 
 #[tokio::test]
+async fn an_answer_of_something_in_between_has_its_status_in_the_log() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(407)).mount(&server).await;
+    let error = client(&server, Pace::Visitor).instances(&Targets::Tagged).await.unwrap_err();
+    assert_eq!((error.trouble, error.message.as_str()), (Trouble::Unexpected, "HTTP status 407"));
+}
+
+#[tokio::test]
 async fn no_answer_is_unreachable_with_its_cause() {
     let nobody = MockServer::builder().start().await;
     let aws = client(&nobody, Pace::Visitor);

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, Method};
 use lambda_http::request::{LambdaRequest, RequestContext};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::de::Error;
 use serde_json::{Map, Value};
 use shared::classify;
 use shared::model::HostName;
@@ -92,6 +93,9 @@ const NOT_IN_PATH: &AsciiSet = &NOT_IN_URI.add(b'?');
 /// What is wrong with an event that is no HTTP request of API Gateway.
 pub fn mend(mut event: Value) -> Result<LambdaRequest, serde_json::Error> {
     if let Some(event) = event.as_object_mut() {
+        if is_too_large(event) {
+            return Err(serde_json::Error::custom("path, query or headers are larger than API Gateway lets through"));
+        }
         let domain = event.get("requestContext").and_then(|context| context.get("domainName")).cloned();
         mend_text(event, "rawPath", NOT_IN_PATH);
         mend_text(event, "rawQueryString", NOT_IN_URI);
@@ -110,6 +114,13 @@ pub fn mend(mut event: Value) -> Result<LambdaRequest, serde_json::Error> {
         event.remove("body");
     }
     serde_json::from_value(event)
+}
+
+/// API Gateway takes 10,240 bytes of request line and headers; `lambda_http` panics on some tens of thousands.
+fn is_too_large(event: &Map<String, Value>) -> bool {
+    let text = |field| event.get(field).and_then(Value::as_str).map_or(0, str::len);
+    let headers = event.get("headers").and_then(Value::as_object).map_or(0, Map::len);
+    text("rawPath") + text("rawQueryString") > 16_384 || headers > 1_000
 }
 
 fn mend_text(event: &mut Map<String, Value>, field: &str, not_allowed: &'static AsciiSet) {
@@ -186,6 +197,13 @@ mod tests {
             let message = mend(odd).unwrap_err().to_string();
             assert!(message.contains("API Gateway"), "{message}");
         }
+    }
+
+    #[test]
+    fn what_api_gateway_would_not_let_through_is_an_error_not_a_panic() {
+        assert!(mend(event(&"/x".repeat(9_000), "", json!({}))).is_err());
+        let many: Map<_, _> = (0..40_000).map(|number| (format!("x-{number}"), json!("v"))).collect();
+        assert!(mend(event("/", "", many.into())).is_err());
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use chrono::Utc;
 use http::Response;
 use lambda_http::{Adapter, Body, Request};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use shared::aws::{Aws, Pace};
 use shared::config::Config;
@@ -33,13 +33,16 @@ async fn serve() -> Result<(), Error> {
     let starter = &Starter::new(config, aws, HttpApp::default(), Stdout);
     let answer = tower::service_fn(move |request: Request| async move {
         let answer = starter.answer(&Visit::from(&request), &moment()).await;
-        Ok::<Response<Body>, Error>(answer)
+        Ok::<Response<Body>, Diagnostic>(answer)
     });
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let mut adapter = Adapter::from(answer);
         async move {
             let LambdaEvent { payload, context } = event;
-            let request = mend(payload).inspect_err(|error| record::failure(&Stdout, Utc::now(), error))?;
+            let request = mend(payload).map_err(|error| {
+                record::failure(&Stdout, Utc::now(), &error);
+                Diagnostic { error_type: "NotAnHttpRequest".into(), error_message: error.to_string() }
+            })?;
             adapter.call(LambdaEvent::new(request, context)).await
         }
     }))

@@ -84,7 +84,7 @@ pub(crate) fn respond(answer: &Answer<'_>) -> Response<Body> {
     match answer.class {
         Class::StatusPoll => status_poll(answer, &status),
         Class::WakeCall(_) if answer.visit.headers.contains_key(WAKE_HEADER) => {
-            json(StatusCode::ACCEPTED, "application/json", &status)
+            json(failure_status(answer.reason).unwrap_or(StatusCode::ACCEPTED), "application/json", &status)
         }
         Class::WakeCall(_) => back_to_the_page(answer.visit),
         _ if wants_page(&answer.visit.headers) => waiting_page(answer, &status),

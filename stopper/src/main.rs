@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use chrono::Utc;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use shared::aws::{Aws, Pace};
 use shared::config::Config;
@@ -30,7 +30,10 @@ async fn serve() -> Result<(), Error> {
     let stopper = &Stopper::new(config, aws, Stdout);
     // What EventBridge Scheduler sends says nothing that a tick needs: any event is a tick.
     lambda_runtime::run(service_fn(move |_: LambdaEvent<Value>| async move {
-        Ok::<_, Error>(stopper.tick(Utc::now()).await?)
+        stopper
+            .tick(Utc::now())
+            .await
+            .map_err(|error| Diagnostic { error_type: "TickFailed".into(), error_message: error.to_string() })
     }))
     .await
 }

@@ -14,8 +14,9 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// The authorities behind AWS's endpoints. Reading all of the system's takes longer than all else at the start.
 const AWS_ROOTS: &[u8] = include_bytes!("roots.pem");
@@ -106,11 +107,13 @@ fn tls(ca_bundle: Option<String>) -> Result<TlsContext, SetUpError> {
         None => AWS_ROOTS.to_vec(),
         Some(path) => std::fs::read(path).map_err(|why| bad(&why))?,
     };
-    // The SDK would panic on a file that has no certificate, and only when it first connects.
-    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
-        Err(why) => return Err(bad(&why)),
-        Ok(none) if none.is_empty() => return Err(bad(&"there is no certificate in it")),
-        Ok(_) => {}
+    // The SDK would panic on what is no certificate, and only when it first connects.
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        roots.add(certificate.map_err(|why| bad(&why))?).map_err(|why| bad(&why))?;
+    }
+    if roots.is_empty() {
+        return Err(bad(&"there is no certificate in it"));
     }
     let trust = TrustStore::empty().with_pem_certificate(pem);
     TlsContext::builder().with_trust_store(trust).build().map_err(|why| bad(&why))

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
 use crate::trouble::{CloudError, Trouble};
@@ -32,15 +33,16 @@ fn trouble(code: &str) -> Trouble {
 }
 
 /// Translates what a call of the SDK failed with.
-pub(super) fn cloud_error<E, R>(operation: &'static str, error: &SdkError<E, R>) -> CloudError
+pub(super) fn cloud_error<E>(operation: &'static str, error: &SdkError<E>) -> CloudError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
 {
     match error.as_service_error() {
         Some(service) => {
             let code = service.code().unwrap_or_default();
-            let message = service.message().unwrap_or_default().into();
+            // Something in between may have answered without the API's own code and words.
+            let status = || error.raw_response().map_or(0, |response: &HttpResponse| response.status().as_u16());
+            let message = service.message().map_or_else(|| format!("HTTP status {}", status()), Into::into);
             CloudError { trouble: trouble(code), operation, code: code.into(), message }
         }
         None => {
