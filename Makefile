@@ -25,7 +25,7 @@ test: $(VENV)/ready core-without-sdk ## Run all tests (first run: about 10 minut
 check: $(VENV)/ready $(TOOLS)/bin/cargo-deny ## Run what CI runs beside the tests: format, lints, licences, template
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets --all-features -- --deny warnings
-	cargo deny --locked check licenses bans sources
+	cargo deny --locked check --hide-inclusion-graph licenses bans sources
 	@# The advisories come from a repository of their own: where it cannot be reached, that is said.
 	@if cargo deny --locked fetch db 2> /dev/null; then cargo deny --locked check advisories; \
 		else echo "NOT CHECKED: the database of advisories cannot be reached"; fi

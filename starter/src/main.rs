@@ -52,7 +52,7 @@ async fn serve() -> Result<(), Error> {
 fn moment() -> Moment {
     let mut random = [0; 16];
     // Without randomness the page's script would be open to guessing, so it gets none that matches.
-    let nonce = match getrandom::fill(&mut random) {
+    let nonce = match rustls::crypto::ring::default_provider().secure_random.fill(&mut random) {
         Ok(()) => random.iter().map(|byte| format!("{byte:02x}")).collect(),
         Err(_) => String::new(),
     };
