@@ -35,9 +35,8 @@ build: $(VENV)/ready ## Build the deployable artifacts with SAM (about 10 minute
 	$(SAM) build
 	@ls -l .aws-sam/build/*/bootstrap
 
-bench: $(VENV)/ready ## Measure against the proof of concept: start-up, answers, memory, size
-	cargo build --locked --release --bins
-	$(PYTHON) wire/bench.py
+bench: $(VENV)/ready ## Measure against the proof of concept: build, start-up, answers, memory, size (about 10 minutes)
+	$(PYTHON) wire/bench.py --build
 
 sam-local: build ## Run every sample event with `sam local invoke` (needs a Docker engine)
 	$(PYTHON) wire/sam_local.py

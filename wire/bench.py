@@ -71,13 +71,14 @@ def main() -> None:
     options.add_argument("--bin-dir", type=Path, help="where the starter is (default target/lambda or target/release)")
     options.add_argument("--starter", type=Path, help="the starter itself, instead of --bin-dir")
     options.add_argument("--floor", type=Path, help="the built floor (default: built here when it is missing)")
-    options.add_argument("--build", action="store_true", help="also measure a clean release build: this takes minutes")
+    options.add_argument("--build", action="store_true", help="build the pair from nothing first, and measure that too: minutes")
     chosen = options.parse_args()
-    starter = chosen.starter or find_starter(chosen.bin_dir)
+    bin_dir, build = measure_build() if chosen.build else (chosen.bin_dir, "")
+    starter = chosen.starter or find_starter(bin_dir)
     floor = chosen.floor or build_floor()
     asyncio.run(bench(starter, floor, chosen.runs, chosen.slow_runs, chosen.warm))
-    if chosen.build:
-        measure_build()
+    if build:
+        print(build)
 
 
 def find_starter(given: Path | None) -> Path:

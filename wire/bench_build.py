@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -27,23 +27,27 @@ def build_floor() -> Path:
     return built
 
 
-def measure_build() -> None:
-    """Builds the pair from nothing into a folder that is thrown away. Downloads are done before the clock runs."""
+def measure_build() -> tuple[Path, str]:
+    """Builds the pair from nothing: where its binaries are, and what it took. Downloads are done before the clock runs."""
     subprocess.run(["cargo", "fetch", "--locked"], cwd=ROOT, check=True)
-    with tempfile.TemporaryDirectory() as target:
-        began = time.monotonic()
-        environment = {**os.environ, "CARGO_TARGET_DIR": target}
-        build = subprocess.Popen(PAIR, cwd=ROOT, env=environment, start_new_session=True)
-        peak = [0]
-        watch = threading.Thread(target=watch_memory, args=(build.pid, peak), daemon=True)
-        watch.start()
-        if code := build.wait():
-            raise SystemExit(code)
-        took = time.monotonic() - began
-        watch.join()
+    target = ROOT / "target" / "bench"
+    shutil.rmtree(target, ignore_errors=True)
+    began = time.monotonic()
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
+    build = subprocess.Popen(PAIR, cwd=ROOT, env=environment, start_new_session=True)
+    peak = [0]
+    watch = threading.Thread(target=watch_memory, args=(build.pid, peak), daemon=True)
+    watch.start()
+    if code := build.wait():
+        raise SystemExit(code)
+    took = time.monotonic() - began
+    watch.join()
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    print(f"clean release build of the pair: {took / 60:.1f} minutes on {os.cpu_count()} cores,")
-    print(f"  peak memory {peak[0] / 1e9:.1f} GB in all its processes together, {largest / 1e9:.1f} GB in the largest")
+    said = (
+        f"Clean release build of the pair: {took / 60:.1f} minutes on {os.cpu_count()} cores, peak memory "
+        f"{peak[0] / 1e9:.1f} GB in all its processes together, {largest / 1e9:.1f} GB in the largest."
+    )
+    return target / "release", said
 
 
 def watch_memory(session: int, peak: list[int]) -> None:

@@ -215,7 +215,8 @@ fn stopped(seen: &Observation<'_>, instance: &Instance) -> WakeDecision {
             return wait(WakeReason::StartFailed { code, retry_at, lasting: lasting == Lasting::Yes });
         }
     }
-    match (seen.refused, seen.ask) {
+    // A wrong state is looked at anew each time; every other refusal holds for a while.
+    match (seen.refused.filter(|trouble| *trouble != Trouble::WrongState), seen.ask) {
         _ if seen.dry_run => wait(WakeReason::DryRun),
         (Some(trouble), Ask::No | Ask::Request) => wait(after_refused_start(trouble)),
         (None, Ask::No) => wait(WakeReason::Asleep),

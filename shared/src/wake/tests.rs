@@ -154,6 +154,8 @@ fn a_start_refused_just_now_is_told_and_not_repeated_unless_a_person_asks() {
     assert_eq!(decided(&refused(Ask::No)), (Action::Wait, WakeReason::WaitingForCapacity));
     assert_eq!(decided(&refused(Ask::Request)), (Action::Wait, WakeReason::WaitingForCapacity));
     assert_eq!(decided(&refused(Ask::Person)), (Action::Start, WakeReason::Waking));
+    let raced = Observation { refused: Some(Trouble::WrongState), ..seen(Ok(&stopped), Ask::Request) };
+    assert_eq!(decided(&raced).0, Action::Start, "it has stopped since");
 }
 
 #[test]
