@@ -138,6 +138,13 @@ fn row_4_what_was_started_within_the_idle_time_is_kept() {
     // An hour ago, and known to be quiet for 55 minutes of it only.
     assert_eq!(kept(&launched(60)), KeepReason::Recent { launched_at: noon() - minutes(60) });
     assert!(matches!(launched(65).decide(), IdleDecision::Nap(_)));
+    // It has no metrics yet, and nothing rings because of that.
+    let fresh = launched(3).but(|it| {
+        it.network_in.points.clear();
+        it.health_check = HealthCheck::None;
+        it.busy = None;
+    });
+    assert_eq!(kept(&fresh), KeepReason::Recent { launched_at: noon() - minutes(3) });
 }
 
 #[test]
