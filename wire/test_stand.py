@@ -6,7 +6,7 @@ import sys
 import urllib.error
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,18 +15,6 @@ from emulator import direct, pids_of_session
 from stand import HEALTH_REGION, App, FunctionFailed, Lambda, Moto, http_event, wait_until
 
 NOW = datetime.now(timezone.utc).replace(second=0, microsecond=0)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Moto]:
-    with Moto() as moto:
-        yield moto
-
-
-@pytest.fixture
-def moto(server: Moto) -> Moto:
-    server.reset()
-    return server
 
 
 def code_of(error: Any) -> str:
