@@ -40,7 +40,6 @@ def asleep(moto: Moto) -> Target:
     ("InstanceLimitExceeded", 400, "waiting-for-quota", 503, "waits for its turn"),
     ("VcpuLimitExceeded", 400, "waiting-for-quota", 503, "waits for its turn"),
     ("RequestLimitExceeded", 503, "already-waking", 503, "is already waking up"),
-    ("IncorrectInstanceState", 400, "falling-asleep", 503, "is just falling asleep"),
     ("InvalidInstanceID.NotFound", 400, "gone", 500, "cannot be woken"),
     ("InvalidInstanceID.Malformed", 400, "gone", 500, "cannot be woken"),
     ("UnauthorizedOperation", 403, "not-permitted", 500, "cannot be woken"),
@@ -75,6 +74,15 @@ def test_a_start_that_ec2_refuses(
 
         assert body(function.invoke(wake_call("press")))["reason"] == "waking", "a person may try at once"
         assert moto.calls("StartInstances") == ["StartInstances"] * 2
+
+
+def test_a_start_that_came_too_early_is_tried_at_the_next_call(asleep: Target) -> None:
+    asleep.moto.refuse("StartInstances", "IncorrectInstanceState")
+    with starter(asleep.settings()) as function:
+        answer = function.invoke(wake_call())
+        assert (answer["statusCode"], body(answer)["reason"]) == (202, "falling-asleep")
+        assert body(function.invoke(wake_call()))["reason"] == "waking"
+    assert asleep.moto.calls("StartInstances") == ["StartInstances"] * 2
 
 
 def test_the_capacity_error_does_not_eat_lambda_s_time(asleep: Target) -> None:
