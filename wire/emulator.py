@@ -167,6 +167,11 @@ class Lambda:
 
 
 def pids_of_session(session: int) -> list[int]:
+    return pids_where(3, session)
+
+
+def pids_where(field: int, value: int) -> list[int]:
+    """Processes by a field of /proc/PID/stat, counted from the state on: 1 is the parent, 3 the session."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -174,7 +179,7 @@ def pids_of_session(session: int) -> list[int]:
                 fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
             except (OSError, IndexError):
                 continue
-            if int(fields[3]) == session:
+            if int(fields[field]) == value:
                 found.append(int(entry.name))
     return found
 

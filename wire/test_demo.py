@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from emulator import ROOT, pids_of_session
+from emulator import ROOT, pids_of_session, pids_where
 
 DEMO = [sys.executable, str(ROOT / "wire" / "demo.py")]
 
@@ -35,7 +35,7 @@ def test_stopped_in_the_middle_it_leaves_nothing_behind() -> None:
         for line in demo.stdout:
             if "tagged catnap:host" in line:  # by now everything has been started
                 break
-        started = [pid for child in children(demo.pid) for pid in pids_of_session(child)]
+        started = [pid for child in pids_where(1, demo.pid) for pid in pids_of_session(child)]
         assert len(started) >= 3, "moto and two emulators at least"
         demo.send_signal(signal.SIGTERM)
         _, errors = demo.communicate(timeout=20)
@@ -48,16 +48,3 @@ def test_without_the_binaries_it_says_what_builds_them(tmp_path: Path) -> None:
     told = subprocess.run(DEMO, capture_output=True, text=True, timeout=30, env=elsewhere)
     assert told.returncode == 1
     assert told.stderr == f"\nThe demo went wrong: starter is not in {tmp_path}: `make demo` builds it\n"
-
-
-def children(parent: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except (OSError, IndexError):
-                continue
-            if int(fields[1]) == parent:
-                found.append(int(entry.name))
-    return found

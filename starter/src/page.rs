@@ -2,7 +2,7 @@
 
 use askama::Template;
 use serde::Serialize;
-use shared::classify::{Class, STATUS_PATH, WAKE_PATH, WakeOn};
+use shared::classify::{STATUS_PATH, WAKE_PATH};
 use shared::wake::WakeReason;
 
 use crate::handoff::poll;
@@ -47,8 +47,7 @@ pub(crate) fn page(answer: &Answer<'_>, status: &Status<'_>) -> Result<String, a
     let settings = Settings {
         status_urls: [origin, ""].map(|origin| format!("{origin}{STATUS_PATH}?app={}", status.app)),
         wake_url: WAKE_PATH,
-        // A bot that runs scripts finds the button, and nothing that presses it.
-        wakes_by_itself: answer.config.wake_on != WakeOn::Click && answer.class != Class::Bot,
+        wakes_by_itself: answer.class.lets_the_page_ask(answer.config.wake_on),
         navigate_after_seconds: &poll::NAVIGATE_AFTER_SECONDS,
         status,
     };
