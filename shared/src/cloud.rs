@@ -1,10 +1,13 @@
 //! The port: all that Catnap asks of a cloud, and of the app behind it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use http::{Request, Response};
+use serde::Serialize;
 
 use crate::config::Origin;
+use crate::learned::WakeSeconds;
 use crate::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, Probe, Series};
 use crate::trouble::CloudError;
 
@@ -57,6 +60,13 @@ pub trait Cloud: Send + Sync {
     /// Stops one instance (StopInstances).
     fn stop(&self, id: &InstanceId) -> impl Future<Output = Result<(), CloudError>> + Send;
 
+    /// Writes the tag `catnap:wake-seconds`, the only one that Catnap writes (CreateTags).
+    fn tag_wake_seconds(
+        &self,
+        id: &InstanceId,
+        value: &WakeSeconds,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send;
+
     /// How a health check is configured (GetHealthCheck).
     fn health_check(&self, id: &HealthCheckId) -> impl Future<Output = Result<HealthCheckConfig, CloudError>> + Send;
 
@@ -78,21 +88,55 @@ pub trait Cloud: Send + Sync {
     ) -> impl Future<Output = Result<Vec<Option<Series>>, CloudError>> + Send;
 }
 
-/// Where and how the app is asked whether it answers.
+/// Where the app answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbeRequest {
+pub struct Destination {
     /// Whom to ask for: Host header and, over TLS, the name in the handshake.
     pub host: HostName,
     /// The instance's own address, so that DNS has no say in it.
     pub address: SocketAddr,
     /// Scheme and port.
     pub origin: Origin,
-    /// The path to get.
-    pub path: String,
 }
 
-/// The starter's own check of the app.
+/// How much of an answer can be passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// When the whole of it must be there.
+    pub until: DateTime<Utc>,
+    /// How many bytes its body may have.
+    pub bytes: usize,
+}
+
+/// Why a request was not passed on, or its answer not passed back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unforwarded {
+    /// There was no connection: nothing was sent.
+    NotReached(Probe),
+    /// It was sent, and the connection ended before the whole answer was there.
+    Broken,
+    /// It was sent, and the whole answer was not there in time.
+    TimedOut,
+    /// The answer has more bytes than can be passed back.
+    TooLarge,
+    /// The answer is a stream of events, without an end.
+    Stream,
+}
+
+/// What the starter asks of the app, and about it.
 pub trait App: Send + Sync {
-    /// Asks once. Every answer, and each way of not getting one, is a [`Probe`].
-    fn probe(&self, request: &ProbeRequest) -> impl Future<Output = Probe> + Send;
+    /// Asks once for a path. Every answer, and each way of not getting one, is a [`Probe`].
+    fn probe(&self, to: &Destination, path: &str) -> impl Future<Output = Probe> + Send;
+
+    /// Passes a visitor's request on, over TLS only to who has a certificate for the app's name.
+    fn forward(
+        &self,
+        to: &Destination,
+        request: Request<Vec<u8>>,
+        limits: Limits,
+    ) -> impl Future<Output = Result<Response<Vec<u8>>, Unforwarded>> + Send;
+
+    /// The addresses that DNS has for a host name now; empty when it does not say.
+    fn addresses(&self, host: &HostName) -> impl Future<Output = Vec<IpAddr>> + Send;
 }

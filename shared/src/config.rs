@@ -40,6 +40,7 @@ settings! {
     ORIGIN_ADDRESS: None, Some("CATNAP_ORIGIN_ADDRESS"), None;
     WAKE_ON: Some("WakeOn"), Some("CATNAP_WAKE_ON"), None;
     WAKE_PATHS: Some("WakePaths"), Some("CATNAP_WAKE_PATHS"), None;
+    HANDOFF: Some("Handoff"), Some("CATNAP_HANDOFF"), None;
     STATUS_ORIGIN: None, Some("CATNAP_STATUS_ORIGIN"), None;
     WAITING_STATUS: Some("WaitingStatus"), Some("CATNAP_WAITING_STATUS"), None;
     BOOT_DEADLINE: Some("BootDeadlineSeconds"), Some("CATNAP_BOOT_DEADLINE_SECONDS"), None;
@@ -49,6 +50,7 @@ settings! {
     DRY_RUN: Some("DryRun"), Some("CATNAP_DRY_RUN"), None;
     PROTECT: None, None, Some("catnap:protect");
     HOLD: None, None, Some("catnap:hold");
+    WAKE_SECONDS: None, None, Some("catnap:wake-seconds");
 }
 
 /// Where the app answers: the scheme and the port. The address is the instance's, the name is the app's.
@@ -75,6 +77,28 @@ impl FromStr for Origin {
             return Err(unreadable);
         }
         Ok(Self { tls, port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }) })
+    }
+}
+
+/// How a waiting visitor gets to the woken app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Handoff {
+    /// The starter answers for the app until DNS leads to it. Only over TLS.
+    Bridge,
+    /// The page waits until DNS leads to the app and its connection has closed, then navigates.
+    Poll,
+}
+
+impl FromStr for Handoff {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        match text {
+            "bridge" => Ok(Self::Bridge),
+            "poll" => Ok(Self::Poll),
+            _ => Err(Unreadable { takes: "bridge or poll" }),
+        }
     }
 }
 
@@ -120,6 +144,8 @@ pub struct Config {
     pub wake_on: WakeOn,
     /// What wakes in every mode.
     pub wake_paths: Vec<WakePath>,
+    /// How a waiting visitor gets to the woken app.
+    pub handoff: Handoff,
     /// Where the page asks for its status, `https://…` without a path; none is the app's own origin.
     pub status_origin: Option<String>,
     /// The status of the waiting page.
@@ -201,6 +227,7 @@ impl Config {
             })?,
             wake_on: lookup.get(WAKE_ON, WakeOn::from_str)?.unwrap_or(WakeOn::Visit),
             wake_paths: lookup.get(WAKE_PATHS, list)?.unwrap_or_default(),
+            handoff: lookup.get(HANDOFF, Handoff::from_str)?.unwrap_or(Handoff::Bridge),
             status_origin: lookup.get(STATUS_ORIGIN, status_origin)?,
             waiting_status: lookup
                 .get(WAITING_STATUS, |text| match text {
@@ -277,6 +304,7 @@ mod tests {
         assert_eq!(config.origin, Origin { tls: true, port: 443 });
         assert_eq!(config.wake_on, WakeOn::Visit);
         assert_eq!(config.waiting_status, 503);
+        assert_eq!(config.handoff, Handoff::Bridge);
         assert_eq!(config.boot_deadline, TimeDelta::seconds(300));
         assert_eq!(config.policy.idle, TimeDelta::minutes(60));
         assert_eq!(config.policy.activity_bytes, None);
@@ -297,6 +325,7 @@ mod tests {
             ("CATNAP_WAKE_ON", "visits"),
             ("CATNAP_WAKE_PATHS", "hooks"),
             ("CATNAP_WAKE_PATHS", "/"),
+            ("CATNAP_HANDOFF", "redirect"),
             ("CATNAP_STATUS_ORIGIN", "ftp://x"),
             ("CATNAP_WAITING_STATUS", "404"),
             ("CATNAP_BOOT_DEADLINE_SECONDS", "5m"),

@@ -8,6 +8,7 @@ pub mod classify;
 pub mod cloud;
 pub mod config;
 pub mod idle;
+pub mod learned;
 pub mod model;
 pub mod noise;
 pub mod overrides;

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::{self, Config, Setting};
 use crate::idle::Policy;
+use crate::learned::WakeSeconds;
 use crate::model::{HealthCheckId, Hold, Instance, Unreadable};
 
 /// The health check that watches an instance's app.
@@ -45,6 +46,8 @@ pub struct Overrides {
     pub protect: bool,
     /// Whether it sleeps on purpose.
     pub hold: Hold,
+    /// How long its last wakes took.
+    pub wake_seconds: WakeSeconds,
     /// One sentence for each tag that could not be read.
     pub warnings: Vec<String>,
 }
@@ -84,7 +87,8 @@ pub fn overrides(config: &Config, instance: &Instance, is_stacks_own: bool, now:
         Some(Hold::Yes { until: Some(until) }) if until <= now => Hold::No,
         hold => hold.unwrap_or(Hold::No),
     };
-    Overrides { policy, health_check, origin, protect, hold, warnings: tags.warnings }
+    let wake_seconds = tags.read(config::WAKE_SECONDS, WakeSeconds::from_str).unwrap_or_default();
+    Overrides { policy, health_check, origin, protect, hold, wake_seconds, warnings: tags.warnings }
 }
 
 struct Tags<'a> {
@@ -210,6 +214,7 @@ mod tests {
             ("catnap:health-check", "a b"),
             ("catnap:hold", "tomorrow"),
             ("catnap:protect", "maybe"),
+            ("catnap:wake-seconds", "soon"),
         ];
         for (tag, value) in bad {
             let with = read(&[(tag, value)], true);

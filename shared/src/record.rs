@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 pub const NAMESPACE: &str = "Catnap";
 
 /// What is counted, by the name of its metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
     /// A request that asks for the app: once or more for each person, as long as they wait at the starter.
     Visits,
@@ -26,6 +26,10 @@ pub enum Count {
     WakeFailed,
     /// On for longer than a boot may take, and the app does not answer.
     Overdue,
+    /// Seconds from StartInstances to the app's first answer.
+    WakeSeconds(u32),
+    /// The starter answers for an app that DNS should long lead to.
+    FailoverStuck,
     /// A nap that EC2 took.
     Naps,
     /// An instance that nothing watches.
@@ -36,6 +40,14 @@ pub enum Count {
     Sick,
     /// A tick that could not do its work for a target, or at all.
     TickFailed,
+}
+
+impl Count {
+    /// The metric's name: the variant's.
+    fn name(self) -> String {
+        let variant = format!("{self:?}");
+        variant.split('(').next().unwrap_or_default().into()
+    }
 }
 
 /// A record as one line of JSON, without the line's end.
@@ -50,9 +62,14 @@ pub fn line(now: DateTime<Utc>, app: &str, counts: &[Count], fields: &impl Seria
         record.extend(fields);
     }
     if !counts.is_empty() {
-        let metrics: Vec<_> = counts.iter().map(|count| json!({"Name": count, "Unit": "Count"})).collect();
+        let mut metrics = Vec::with_capacity(counts.len());
         for count in counts {
-            record.insert(serde_json::to_value(count)?.as_str().unwrap_or_default().into(), json!(1));
+            let (value, unit) = match count {
+                Count::WakeSeconds(seconds) => (*seconds, "Seconds"),
+                _ => (1, "Count"),
+            };
+            metrics.push(json!({"Name": count.name(), "Unit": unit}));
+            record.insert(count.name(), json!(value));
         }
         record.insert(
             "_aws".into(),
@@ -107,6 +124,16 @@ mod tests {
         assert_eq!(directive["Namespace"], "Catnap");
         assert_eq!(directive["Dimensions"], json!([["App"]]));
         assert_eq!(directive["Metrics"], json!([{"Name": "Visits", "Unit": "Count"}]));
+    }
+
+    #[test]
+    fn a_measure_has_its_value_and_its_unit() {
+        let counts = [Count::Visits, Count::WakeSeconds(84)];
+        let line = line(DateTime::UNIX_EPOCH, "a", &counts, &json!({})).unwrap();
+        let record: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&record["Visits"], &record["WakeSeconds"]), (&json!(1), &json!(84)));
+        let metrics = &record["_aws"]["CloudWatchMetrics"][0]["Metrics"];
+        assert_eq!(metrics[1], json!({"Name": "WakeSeconds", "Unit": "Seconds"}));
     }
 
     #[test]

@@ -1,28 +1,34 @@
-//! The starter's own check of the app, over HTTP.
+//! The app over HTTP: the starter's own check of it, and visitors' requests passed on.
 
 use std::error::Error;
 use std::future::{Ready, ready};
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Cursor};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Uri};
-use http_body_util::Empty;
+use chrono::Utc;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http::{HeaderMap, Request, Response, Uri};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::client::legacy::{self, Client, ResponseFuture};
 use hyper_util::rt::TokioExecutor;
 use lambda_http::http;
 use rustls::ClientConfig;
-use shared::cloud::{App, ProbeRequest};
-use shared::model::Probe;
+use shared::cloud::{App, Destination, Limits, Unforwarded};
+use shared::model::{HostName, Probe};
 use tower::Service;
 
-/// How long the app may take to answer: the visitor asks again every few seconds.
-const TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the app may take to answer the starter's check: the visitor asks again every few seconds.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a connection may take to be there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long DNS may take.
+const DNS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Asks the app itself, at its instance's own address and by its own name.
 #[derive(Debug, Default)]
@@ -32,33 +38,78 @@ pub struct HttpApp {
 }
 
 impl App for HttpApp {
-    async fn probe(&self, request: &ProbeRequest) -> Probe {
-        match tokio::time::timeout(TIMEOUT, self.ask(request)).await {
+    async fn probe(&self, to: &Destination, path: &str) -> Probe {
+        match tokio::time::timeout(PROBE_TIMEOUT, self.ask(to, path)).await {
             Err(_) => Probe::TimedOut,
             Ok(Err(error)) => what_failed(error.as_ref()),
             Ok(Ok(status)) if status < 500 => Probe::Ready,
             Ok(Ok(status)) => Probe::Unwell(status),
         }
     }
+
+    async fn forward(
+        &self,
+        to: &Destination,
+        request: Request<Vec<u8>>,
+        limits: Limits,
+    ) -> Result<Response<Vec<u8>>, Unforwarded> {
+        let left = (limits.until - Utc::now()).to_std().unwrap_or_default();
+        tokio::time::timeout(left, self.pass_on(to, request, limits.bytes)).await.unwrap_or(Err(Unforwarded::TimedOut))
+    }
+
+    async fn addresses(&self, host: &HostName) -> Vec<IpAddr> {
+        let found = tokio::time::timeout(DNS_TIMEOUT, tokio::net::lookup_host((host.as_str(), 443))).await;
+        found.ok().and_then(Result::ok).into_iter().flatten().map(|address| address.ip()).collect()
+    }
 }
 
 impl HttpApp {
-    async fn ask(&self, request: &ProbeRequest) -> Result<u16, Box<dyn Error + Send + Sync>> {
-        let scheme = if request.origin.tls { "https" } else { "http" };
+    async fn ask(&self, to: &Destination, path: &str) -> Result<u16, Box<dyn Error + Send + Sync>> {
+        let mut ask = Request::get(path).body(Vec::new())?;
+        ask.headers_mut().insert(USER_AGENT, HeaderValue::from_static("Catnap"));
+        ask.headers_mut().insert(ACCEPT, HeaderValue::from_static("*/*"));
+        Ok(self.send(to, ask)?.await?.status().as_u16())
+    }
+
+    async fn pass_on(
+        &self,
+        to: &Destination,
+        request: Request<Vec<u8>>,
+        most_bytes: usize,
+    ) -> Result<Response<Vec<u8>>, Unforwarded> {
+        let sent = self.send(to, request).map_err(|_| Unforwarded::NotReached(Probe::Broken))?;
+        let (parts, body) = sent.await.map_err(|error| why_no_answer(&error))?.into_parts();
+        if is_stream(&parts.headers) {
+            return Err(Unforwarded::Stream);
+        }
+        let body = Limited::new(body, most_bytes).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() { Unforwarded::TooLarge } else { Unforwarded::Broken }
+        })?;
+        Ok(Response::from_parts(parts, body.to_bytes().into()))
+    }
+
+    /// Sends a request over a connection of its own: one kept from before a Lambda was frozen may have died since,
+    /// and who finds out is the visitor. The request's address is a path and a query.
+    fn send(
+        &self,
+        to: &Destination,
+        mut request: Request<Vec<u8>>,
+    ) -> Result<ResponseFuture, Box<dyn Error + Send + Sync>> {
+        let path = request.uri().path_and_query().cloned().ok_or("no path")?;
+        let scheme = if to.origin.tls { "https" } else { "http" };
         // No port: the name that visitors use has none, and the address below has the right one.
-        let uri: Uri = format!("{scheme}://{}{}", request.host, request.path).parse()?;
-        let ask = Request::get(uri).header("user-agent", "Catnap").header("accept", "*/*");
-        let ask = ask.body(Empty::<&[u8]>::new())?;
+        *request.uri_mut() = Uri::builder().scheme(scheme).authority(to.host.as_str()).path_and_query(path).build()?;
+        let request = request.map(|body| Full::new(Cursor::new(body)));
         let client = Client::builder(TokioExecutor::new());
-        let mut http = HttpConnector::new_with_resolver(Fixed(request.address));
+        let mut http = HttpConnector::new_with_resolver(Fixed(to.address));
         http.enforce_http(false);
-        let answer = if request.origin.tls {
+        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        Ok(if to.origin.tls {
             let tls = HttpsConnectorBuilder::new().with_tls_config(self.tls()?.clone()).https_only().enable_http1();
-            client.build(tls.wrap_connector(http)).request(ask).await?
+            client.build(tls.wrap_connector(http)).request(request)
         } else {
-            client.build(http).request(ask).await?
-        };
-        Ok(answer.status().as_u16())
+            client.build(http).request(request)
+        })
     }
 
     fn tls(&self) -> Result<&ClientConfig, &'static str> {
@@ -87,6 +138,15 @@ impl Service<Name> for Fixed {
     fn call(&mut self, _: Name) -> Self::Future {
         ready(Ok(std::iter::once(self.0)))
     }
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    ["text/event-stream", "multipart/x-mixed-replace"].iter().any(|stream| kind.starts_with(stream))
+}
+
+fn why_no_answer(error: &legacy::Error) -> Unforwarded {
+    if error.is_connect() { Unforwarded::NotReached(what_failed(error)) } else { Unforwarded::Broken }
 }
 
 /// Finds in an error's causes what the visitor can be told.

@@ -6,8 +6,9 @@ use std::sync::{MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::classify::Ask;
-use shared::cloud::{App, Cloud, ProbeRequest, Targets};
+use shared::cloud::{App, Cloud, Destination, Targets};
 use shared::config::{self, Config};
+use shared::learned::WakeSeconds;
 use shared::model::{HealthCheckId, Hold, HostName, Instance, InstanceId, InstanceState, Probe};
 use shared::overrides::{HealthCheckRef, Overrides, overrides};
 use shared::record::Sink;
@@ -16,6 +17,7 @@ use shared::wake::{NoTarget, Observation};
 
 use crate::Starter;
 use crate::event::Visit;
+use crate::handoff::bridge::Unconverged;
 
 /// Instances are looked at no more often than this.
 const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(2);
@@ -25,6 +27,8 @@ const READY_HOLDS_FOR: TimeDelta = TimeDelta::seconds(30);
 const START_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(15);
 /// Route 53 is asked no more often than this: its API takes five calls a second from the whole account.
 const ASK_ROUTE53_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
+/// A wake is measured only by who saw the app not answering this shortly before it did: pages ask every 3 to 8 s.
+const SEEN_STARTING_WITHIN: TimeDelta = TimeDelta::seconds(15);
 
 /// Which app a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,21 +52,43 @@ pub(crate) fn addressed(config: &Config, visit: &Visit) -> Option<Addressed> {
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     instances: Option<At<Vec<Instance>>>,
-    ready: HashMap<HostName, At<Instance>>,
+    ready: HashMap<HostName, At<Ready>>,
     health: HashMap<HealthCheckId, At<bool>>,
     refused: HashMap<InstanceId, At<Trouble>>,
+    /// Instances whose app did not answer yet, by the start that this was seen of.
+    starting: HashMap<InstanceId, At<DateTime<Utc>>>,
+    /// Whether DNS leads to the instance.
+    pub(crate) converged: HashMap<HostName, At<bool>>,
+    /// Since when apps are bridged because it does not.
+    pub(crate) unconverged: HashMap<HostName, Unconverged>,
+}
+
+/// An app that answered.
+#[derive(Debug, Clone)]
+struct Ready {
+    instance: Instance,
+    /// Where; none when only Route 53 says so.
+    at: Option<Destination>,
 }
 
 #[derive(Debug)]
-struct At<T> {
-    at: DateTime<Utc>,
-    what: T,
+pub(crate) struct At<T> {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) what: T,
 }
 
 impl<T: Clone> At<T> {
-    fn within(&self, age: TimeDelta, now: DateTime<Utc>) -> Option<T> {
+    pub(crate) fn within(&self, age: TimeDelta, now: DateTime<Utc>) -> Option<T> {
         (now - self.at < age).then(|| self.what.clone())
     }
+}
+
+/// What came of asking the app.
+#[derive(Debug, Default)]
+struct Probed {
+    probe: Option<Probe>,
+    reached: Option<Destination>,
+    error: Option<CloudError>,
 }
 
 /// What was seen for one request.
@@ -74,6 +100,12 @@ pub(crate) struct Seen {
     probe: Option<Probe>,
     hold: Hold,
     refused: Option<Trouble>,
+    /// Where the starter itself gets an answer of the app.
+    pub(crate) reached: Option<Destination>,
+    /// How long this wake took, when its end was seen.
+    pub(crate) woke_within: Option<TimeDelta>,
+    /// How long the last ones took.
+    pub(crate) wake_seconds: WakeSeconds,
     /// What the tags say that could not be read.
     pub(crate) warnings: Vec<String>,
     /// What AWS refused, for the log.
@@ -83,6 +115,11 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) fn instance(&self) -> Option<&Instance> {
         self.target.as_ref().ok()
+    }
+
+    /// Whether the app answers, as far as anybody knows.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.probe == Some(Probe::Ready)
     }
 
     pub(crate) fn observation(&self, config: &Config) -> Observation<'_> {
@@ -109,11 +146,14 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             probe: None,
             hold: Hold::No,
             refused: None,
+            reached: None,
+            woke_within: None,
+            wake_seconds: WakeSeconds::default(),
             warnings: Vec::new(),
             error: None,
         };
-        if let Some(instance) = self.remembered_ready(&addressed.host, now) {
-            return Seen { target: Ok(instance), probe: Some(Probe::Ready), ..nothing };
+        if let Some(Ready { instance, at }) = self.remembered_ready(&addressed.host, now) {
+            return Seen { target: Ok(instance), probe: Some(Probe::Ready), reached: at, ..nothing };
         }
         if self.config.instance_id.is_some() && addressed.host != self.config.app_domain {
             return nothing;
@@ -126,10 +166,22 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             Err(error) => return Seen { target: Err(NoTarget::Trouble(error.trouble)), error: Some(error), ..nothing },
         };
         let overrides = overrides(&self.config, &instance, addressed.host == self.config.app_domain, now);
-        let (probe, error) = self.probe(&addressed.host, &instance, &overrides, now).await;
+        let Probed { probe, reached, error } = self.probe(&addressed.host, &instance, &overrides, now).await;
+        let woke_within = self.wake_that_ended(&instance, probe, now);
         let refused = self.memory().refused.get(&instance.id).and_then(|seen| seen.within(START_AGAIN_AFTER, now));
-        let Overrides { hold, warnings, .. } = overrides;
-        Seen { target: Ok(instance), probe, hold, refused, warnings, error, ..nothing }
+        let Overrides { hold, wake_seconds, warnings, .. } = overrides;
+        Seen {
+            target: Ok(instance),
+            probe,
+            hold,
+            refused,
+            reached,
+            woke_within,
+            wake_seconds,
+            warnings,
+            error,
+            ..nothing
+        }
     }
 
     /// A refused start is told to everybody who asks, and not repeated at once.
@@ -142,11 +194,17 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         self.memory().instances = None;
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    /// An app that was taken to answer does not.
+    pub(crate) fn forget_ready(&self, host: &HostName) {
+        self.memory().ready.remove(host);
+        self.forget();
+    }
+
+    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remembered_ready(&self, host: &HostName, now: DateTime<Utc>) -> Option<Instance> {
+    fn remembered_ready(&self, host: &HostName, now: DateTime<Utc>) -> Option<Ready> {
         self.memory().ready.get(host)?.within(READY_HOLDS_FOR, now)
     }
 
@@ -177,21 +235,15 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         }
     }
 
-    async fn probe(
-        &self,
-        host: &HostName,
-        instance: &Instance,
-        overrides: &Overrides,
-        now: DateTime<Utc>,
-    ) -> (Option<Probe>, Option<CloudError>) {
+    async fn probe(&self, host: &HostName, instance: &Instance, overrides: &Overrides, now: DateTime<Utc>) -> Probed {
         if instance.state != InstanceState::Running {
-            return (None, None);
+            return Probed::default();
         }
         let own = || Some(SocketAddr::new(instance.public_address?, overrides.origin.port));
-        let Some(address) = self.config.origin_address.or_else(own) else { return (None, None) };
-        let path = self.config.health_path.clone();
-        let request = ProbeRequest { host: host.clone(), address, origin: overrides.origin, path };
-        let mut probe = self.app.probe(&request).await;
+        let Some(address) = self.config.origin_address.or_else(own) else { return Probed::default() };
+        let to = Destination { host: host.clone(), address, origin: overrides.origin };
+        let mut probe = self.app.probe(&to, &self.config.health_path).await;
+        let reached = (probe == Probe::Ready).then_some(to);
         let mut error = None;
         // No answer at all may mean that Lambda is kept out where visitors are let in: Route 53 can tell.
         if probe == Probe::TimedOut {
@@ -202,9 +254,21 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             }
         }
         if probe == Probe::Ready {
-            self.memory().ready.insert(host.clone(), At { at: now, what: instance.clone() });
+            let ready = Ready { instance: instance.clone(), at: reached.clone() };
+            self.memory().ready.insert(host.clone(), At { at: now, what: ready });
         }
-        (Some(probe), error)
+        Probed { probe: Some(probe), reached, error }
+    }
+
+    /// How long the wake took that ended with this answer, if its last seconds were seen from here.
+    fn wake_that_ended(&self, instance: &Instance, probe: Option<Probe>, now: DateTime<Utc>) -> Option<TimeDelta> {
+        let starting = &mut self.memory().starting;
+        if probe? != Probe::Ready {
+            starting.insert(instance.id.clone(), At { at: now, what: instance.launched_at });
+            return None;
+        }
+        let last = starting.remove(&instance.id)?.within(SEEN_STARTING_WITHIN, now)?;
+        (last == instance.launched_at).then(|| now - instance.launched_at)
     }
 
     async fn route53_says_healthy(

@@ -37,7 +37,6 @@ struct Settings<'a> {
     status_urls: [String; 2],
     wake_url: &'a str,
     wakes_by_itself: bool,
-    navigate_after_seconds: &'a [u32],
     status: &'a Status<'a>,
 }
 
@@ -47,22 +46,21 @@ pub(crate) fn page(answer: &Answer<'_>, status: &Status<'_>) -> Result<String, a
     let settings = Settings {
         status_urls: [origin, ""].map(|origin| format!("{origin}{STATUS_PATH}?app={}", status.app)),
         wake_url: WAKE_PATH,
-        wakes_by_itself: answer.class.lets_the_page_ask(answer.config.wake_on),
-        navigate_after_seconds: &poll::NAVIGATE_AFTER_SECONDS,
+        wakes_by_itself: answer.asked.class.lets_the_page_ask(answer.config.wake_on),
         status,
     };
-    let here: String = form_urlencoded::byte_serialize(answer.visit.path_and_query().as_bytes()).collect();
+    let here: String = form_urlencoded::byte_serialize(answer.asked.visit.path_and_query().as_bytes()).collect();
     let page = Page {
-        nonce: &answer.moment.nonce,
+        nonce: &answer.asked.moment.nonce,
         app: status.app,
         title: &status.title,
         detail: &status.detail,
         phase: status.phase,
-        request_id: &answer.visit.request_id,
+        request_id: &answer.asked.visit.request_id,
         action: format!("{WAKE_PATH}?to={here}"),
         has_button: answer.reason.can_wake() || matches!(answer.reason, WakeReason::FallingAsleep),
         is_ready: status.ready,
-        was_unsafe: !answer.visit.method.is_safe(),
+        was_unsafe: !answer.asked.visit.method.is_safe(),
         refresh: refresh(answer.reason),
         settings: inside_script(&settings)?,
     };

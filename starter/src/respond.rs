@@ -10,31 +10,29 @@ use lambda_http::Body;
 use serde::Serialize;
 use serde_json::json;
 use shared::classify::{Class, WAKE_HEADER, wants_page};
+use shared::cloud::Unforwarded;
 use shared::config::Config;
 use shared::model::{Instance, InstanceState};
 use shared::wake::WakeReason;
 
 use crate::event::Visit;
-use crate::handoff::poll;
-use crate::observe::Addressed;
-use crate::wording::words;
-use crate::{Moment, page};
+use crate::handoff::bridge::Unbridged;
+use crate::handoff::{self, poll};
+use crate::observe::Seen;
+use crate::wording::{words, words_for_unbridged};
+use crate::{Asked, page};
 
 const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 const PROBLEM: &str = "application/problem+json";
 
-/// Seconds from StartInstances to the app's first answer, as long as nothing better is known.
-const EXPECTED_SECONDS: i64 = 90;
-
 /// All that an answer is made from.
 pub(crate) struct Answer<'a> {
     pub(crate) config: &'a Config,
-    pub(crate) visit: &'a Visit,
-    pub(crate) moment: &'a Moment,
-    pub(crate) addressed: &'a Addressed,
-    pub(crate) class: Class,
-    pub(crate) instance: Option<&'a Instance>,
+    pub(crate) asked: &'a Asked<'a>,
+    pub(crate) seen: &'a Seen,
     pub(crate) reason: &'a WakeReason,
+    /// Why the starter did not answer for the app, although it answers.
+    pub(crate) unbridged: Option<Unbridged>,
 }
 
 /// How far the waking is: the JSON of `/.catnap/status`.
@@ -51,28 +49,36 @@ pub(crate) struct Status<'a> {
     /// When the current boot began; none while there is none.
     since: Option<DateTime<Utc>>,
     elapsed_seconds: Option<i64>,
-    expected_seconds: i64,
+    /// From StartInstances to the app's first answer, by the last wakes.
+    expected_seconds: u32,
     pub(crate) ready: bool,
+    /// Seconds after which the page navigates, once the app is ready: the first, second, … time.
+    navigate_after_seconds: &'static [u32],
     /// Whether a wake call would do something.
     can_wake: bool,
 }
 
 impl<'a> Status<'a> {
     fn of(answer: &Answer<'a>) -> Self {
-        let words = words(answer.reason, &answer.addressed.host);
+        let host = &answer.asked.addressed.host;
+        let words = match answer.unbridged {
+            Some(why) => words_for_unbridged(why, host, answer.asked.visit.method.is_safe()),
+            None => words(answer.reason, host),
+        };
         let boots = |instance: &&Instance| matches!(instance.state, InstanceState::Pending | InstanceState::Running);
-        let since = answer.instance.filter(boots).map(|instance| instance.launched_at);
+        let since = answer.seen.instance().filter(boots).map(|instance| instance.launched_at);
         Self {
-            app: answer.addressed.host.as_str(),
-            state: answer.instance.map(|instance| instance.state),
+            app: answer.asked.addressed.host.as_str(),
+            state: answer.seen.instance().map(|instance| instance.state),
             phase: words.phase,
             reason: answer.reason,
             title: words.title,
             detail: words.detail,
             since,
-            elapsed_seconds: since.map(|since| (answer.moment.now - since).num_seconds().max(0)),
-            expected_seconds: EXPECTED_SECONDS,
+            elapsed_seconds: since.map(|since| (answer.asked.moment.now - since).num_seconds().max(0)),
+            expected_seconds: answer.seen.wake_seconds.expected(),
             ready: *answer.reason == WakeReason::Ready,
+            navigate_after_seconds: handoff::navigate_after(answer.config, answer.seen, answer.unbridged),
             can_wake: answer.reason.can_wake(),
         }
     }
@@ -81,13 +87,13 @@ impl<'a> Status<'a> {
 /// The answer to a request for an app.
 pub(crate) fn respond(answer: &Answer<'_>) -> Response<Body> {
     let status = Status::of(answer);
-    match answer.class {
+    match answer.asked.class {
         Class::StatusPoll => status_poll(answer, &status),
-        Class::WakeCall(_) if answer.visit.headers.contains_key(WAKE_HEADER) => {
-            json(failure_status(answer.reason).unwrap_or(StatusCode::ACCEPTED), "application/json", &status)
+        Class::WakeCall(_) if answer.asked.visit.headers.contains_key(WAKE_HEADER) => {
+            json(failure_status(answer).unwrap_or(StatusCode::ACCEPTED), "application/json", &status)
         }
-        Class::WakeCall(_) => back_to_the_page(answer.visit),
-        _ if wants_page(&answer.visit.headers) => waiting_page(answer, &status),
+        Class::WakeCall(_) => back_to_the_page(answer.asked.visit),
+        _ if wants_page(&answer.asked.visit.headers) => waiting_page(answer, &status),
         _ => for_a_program(answer, &status),
     }
 }
@@ -142,11 +148,21 @@ pub(crate) fn retry_after(reason: &WakeReason, now: Option<DateTime<Utc>>) -> u3
 }
 
 /// 404 and 500 will not pass by waiting, all else may.
-fn failure_status(reason: &WakeReason) -> Option<StatusCode> {
-    match reason {
+fn failure_status(answer: &Answer<'_>) -> Option<StatusCode> {
+    match answer.reason {
+        _ if answer.unbridged.is_some() => answer.unbridged.map(status_of_unbridged),
         WakeReason::UnknownHost => Some(StatusCode::NOT_FOUND),
         reason if reason.is_final() => Some(StatusCode::INTERNAL_SERVER_ERROR),
         _ => None,
+    }
+}
+
+fn status_of_unbridged(why: Unbridged) -> StatusCode {
+    match why {
+        Unbridged::Malformed => StatusCode::BAD_REQUEST,
+        Unbridged::Unforwarded(Unforwarded::Broken) => StatusCode::BAD_GATEWAY,
+        Unbridged::Unforwarded(Unforwarded::TimedOut) => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -154,7 +170,7 @@ fn status_poll(answer: &Answer<'_>, status: &Status<'_>) -> Response<Body> {
     let code = if *answer.reason == WakeReason::UnknownHost { StatusCode::NOT_FOUND } else { StatusCode::OK };
     let mut response = json(code, "application/json", status);
     // Only the app's own page may read it, and API Gateway's own CORS setting would swallow the app's.
-    if let Ok(origin) = HeaderValue::from_str(&format!("https://{}", answer.addressed.host)) {
+    if let Ok(origin) = HeaderValue::from_str(&format!("https://{}", answer.asked.addressed.host)) {
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     }
     response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
@@ -164,16 +180,16 @@ fn status_poll(answer: &Answer<'_>, status: &Status<'_>) -> Response<Body> {
 fn waiting_page(answer: &Answer<'_>, status: &Status<'_>) -> Response<Body> {
     let unavailable = StatusCode::SERVICE_UNAVAILABLE;
     let waiting = StatusCode::from_u16(answer.config.waiting_status).unwrap_or(unavailable);
-    let code = failure_status(answer.reason).unwrap_or(match (answer.class, answer.reason) {
+    let code = failure_status(answer).unwrap_or(match (answer.asked.class, answer.reason) {
         // A person's own visit alone, and not when it failed: all else would take 200 for the app's answer.
         (Class::Navigation, WakeReason::StartFailed { .. } | WakeReason::StartRefused { .. }) => unavailable,
         (Class::Navigation, _) => waiting,
         _ => unavailable,
     });
     let Ok(html) = page::page(answer, status) else { return for_a_program(answer, status) };
-    let body = if answer.visit.method == Method::HEAD { Body::Empty } else { Body::Text(html) };
+    let body = if answer.asked.visit.method == Method::HEAD { Body::Empty } else { Body::Text(html) };
     let mut response = bare(code, "text/html; charset=utf-8", body);
-    let nonce = &answer.moment.nonce;
+    let nonce = &answer.asked.moment.nonce;
     let api = answer.config.status_origin.as_deref().unwrap_or_default();
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self' {api}; \
@@ -187,8 +203,9 @@ fn waiting_page(answer: &Answer<'_>, status: &Status<'_>) -> Response<Body> {
 
 /// Never HTML, and never 200: a program must not take it for the app's answer.
 fn for_a_program(answer: &Answer<'_>, status: &Status<'_>) -> Response<Body> {
-    let code = failure_status(answer.reason).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let how = match answer.class {
+    let code = failure_status(answer).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let how = match answer.asked.class {
+        _ if answer.unbridged.is_some() => "It is awake.",
         Class::AppTab => "Nothing was done with this request. Send it again once the app is awake.",
         Class::WakePath => "This request wakes the app. Nothing else was done with it: send it again.",
         _ => "Open the app in a browser, or ask for one of its wake paths. Nothing was done with this request.",
@@ -197,11 +214,11 @@ fn for_a_program(answer: &Answer<'_>, status: &Status<'_>) -> Response<Body> {
         r#type: "about:blank",
         code: code.as_u16(),
         how_to_wake: how,
-        request_id: &answer.visit.request_id,
+        request_id: &answer.asked.visit.request_id,
         status,
     };
     let mut response = json(code, PROBLEM, &problem);
-    if answer.visit.method == Method::HEAD {
+    if answer.asked.visit.method == Method::HEAD {
         *response.body_mut() = Body::Empty;
     }
     with_retry_after(response, answer)
@@ -266,7 +283,7 @@ fn bare(code: StatusCode, content_type: &'static str, body: Body) -> Response<Bo
 }
 
 fn with_retry_after(mut response: Response<Body>, answer: &Answer<'_>) -> Response<Body> {
-    let seconds = retry_after(answer.reason, Some(answer.moment.now));
+    let seconds = retry_after(answer.reason, Some(answer.asked.moment.now));
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
 }

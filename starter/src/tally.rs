@@ -7,6 +7,8 @@ use shared::record::Count;
 use shared::wake::{Action, WakeDecision, WakeReason};
 
 use crate::event::Visit;
+use crate::handoff::Bridged;
+use crate::handoff::bridge::Unbridged;
 use crate::observe::Seen;
 
 /// One request, for the log: with all that the visitor is not told.
@@ -22,6 +24,11 @@ pub(crate) struct Entry<'a> {
     instance: Option<&'a InstanceId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<InstanceState>,
+    /// The app's own status, where the starter answered for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bridged: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unbridged: Option<Unbridged>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -34,16 +41,17 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    pub(crate) fn new(visit: &'a Visit, class: Option<Class>, seen: Option<(&'a Seen, &'a WakeDecision)>) -> Self {
-        let instance = seen.and_then(|(seen, _)| seen.instance());
+    pub(crate) fn new(visit: &'a Visit, class: Option<Class>) -> Self {
         Self {
             class,
-            decision: seen.map(|(_, decision)| decision),
-            ask: seen.map(|(seen, _)| seen.ask),
-            instance: instance.map(|instance| &instance.id),
-            state: instance.map(|instance| instance.state),
-            error: seen.and_then(|(seen, _)| seen.error.as_ref()).map(ToString::to_string),
-            warnings: seen.map_or(&[], |(seen, _)| &seen.warnings),
+            decision: None,
+            ask: None,
+            instance: None,
+            state: None,
+            bridged: None,
+            unbridged: None,
+            error: None,
+            warnings: &[],
             method: visit.method.as_str(),
             path: &visit.path,
             source_ip: &visit.source_ip,
@@ -51,10 +59,38 @@ impl<'a> Entry<'a> {
             request_id: &visit.request_id,
         }
     }
+
+    pub(crate) fn with_seen(self, seen: &'a Seen, decision: &'a WakeDecision) -> Self {
+        Self {
+            decision: Some(decision),
+            ask: Some(seen.ask),
+            instance: seen.instance().map(|instance| &instance.id),
+            state: seen.instance().map(|instance| instance.state),
+            error: seen.error.as_ref().map(ToString::to_string),
+            warnings: &seen.warnings,
+            ..self
+        }
+    }
+
+    pub(crate) fn with_bridged(self, bridged: Option<&Bridged>) -> Self {
+        let answer = bridged.map(|bridged| &bridged.answer);
+        Self {
+            bridged: answer.and_then(|answer| answer.as_ref().ok()).map(|answer| answer.status().as_u16()),
+            unbridged: answer.and_then(|answer| answer.as_ref().err()).copied(),
+            ..self
+        }
+    }
 }
 
 /// What a request counts for.
-pub(crate) fn counts(class: Class, ask: Ask, decision: &WakeDecision) -> Vec<Count> {
+pub(crate) fn counts(class: Class, seen: &Seen, decision: &WakeDecision) -> Vec<Count> {
+    let woke = seen.woke_within.map(|took| Count::WakeSeconds(u32::try_from(took.num_seconds()).unwrap_or_default()));
+    let mut counts = counts_by_class(class, seen.ask, decision);
+    counts.extend(woke);
+    counts
+}
+
+fn counts_by_class(class: Class, ask: Ask, decision: &WakeDecision) -> Vec<Count> {
     let asks = ask != Ask::No;
     let by_a_person = asks || class == Class::Navigation;
     let sleeps = matches!(
@@ -84,14 +120,14 @@ mod tests {
         let gone = decision(Action::Wait, WakeReason::Gone);
         let asleep = decision(Action::Wait, WakeReason::Asleep);
         let call = Class::WakeCall(Caller::Script);
-        assert_eq!(counts(call, Ask::Request, &started), [Count::Visits, Count::Wakes]);
-        assert_eq!(counts(call, Ask::Request, &gone), [Count::Visits, Count::WakeFailed]);
-        assert_eq!(counts(Class::Navigation, Ask::No, &gone), [Count::WakeFailed]);
-        assert_eq!(counts(Class::Navigation, Ask::No, &asleep), []);
-        assert_eq!(counts(Class::StatusPoll, Ask::No, &gone), []);
-        assert_eq!(counts(Class::Bot, Ask::No, &asleep), [Count::IgnoredRequests]);
+        assert_eq!(counts_by_class(call, Ask::Request, &started), [Count::Visits, Count::Wakes]);
+        assert_eq!(counts_by_class(call, Ask::Request, &gone), [Count::Visits, Count::WakeFailed]);
+        assert_eq!(counts_by_class(Class::Navigation, Ask::No, &gone), [Count::WakeFailed]);
+        assert_eq!(counts_by_class(Class::Navigation, Ask::No, &asleep), []);
+        assert_eq!(counts_by_class(Class::StatusPoll, Ask::No, &gone), []);
+        assert_eq!(counts_by_class(Class::Bot, Ask::No, &asleep), [Count::IgnoredRequests]);
         let ready = decision(Action::HandOff, WakeReason::Ready);
-        assert_eq!(counts(Class::Client, Ask::No, &ready), [], "an image of the app that is awake");
-        assert_eq!(counts(Class::Client, Ask::No, &asleep), [Count::IgnoredRequests]);
+        assert_eq!(counts_by_class(Class::Client, Ask::No, &ready), [], "an image of the app that is awake");
+        assert_eq!(counts_by_class(Class::Client, Ask::No, &asleep), [Count::IgnoredRequests]);
     }
 }

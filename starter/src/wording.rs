@@ -1,7 +1,10 @@
 //! All that a visitor is told, in one place: page, JSON and problem documents say the same.
 
+use shared::cloud::Unforwarded;
 use shared::model::HostName;
 use shared::wake::WakeReason;
+
+use crate::handoff::bridge::Unbridged;
 
 /// What a reason comes down to for a visitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +15,37 @@ pub(crate) struct Words {
     pub(crate) title: String,
     /// What happens next, or what to do.
     pub(crate) detail: String,
+}
+
+/// Words why the starter cannot answer for an app that answers.
+pub(crate) fn words_for_unbridged(why: Unbridged, app: &HostName, is_safe: bool) -> Words {
+    let soon = "From its own address it works: that is where this name leads in about a minute.";
+    let undone = if is_safe { "" } else { " Nothing was done with what you sent." };
+    let unclear = if is_safe { "" } else { " Whether it was carried out is not known: look before you send it again." };
+    let detail = match why {
+        Unbridged::Malformed => {
+            "The request has something in it that HTTP does not allow. Nothing was done with it.".into()
+        }
+        Unbridged::WebSocket => {
+            format!("A connection that stays open cannot be passed on while the app wakes up.{undone} {soon}")
+        }
+        Unbridged::Unforwarded(Unforwarded::NotReached(_)) => {
+            format!("It answered a moment ago, and does not now.{undone} This is tried again shortly.")
+        }
+        Unbridged::Unforwarded(Unforwarded::Broken) => {
+            format!("Its answer broke off.{unclear} This is tried again shortly.")
+        }
+        Unbridged::Unforwarded(Unforwarded::TimedOut) => {
+            format!("Its answer takes longer than can be waited for on this way.{unclear} {soon}")
+        }
+        Unbridged::Unforwarded(Unforwarded::TooLarge) => {
+            format!("Its answer is too large for this way.{unclear} {soon}")
+        }
+        Unbridged::Unforwarded(Unforwarded::Stream) => {
+            format!("Its answer is a stream, and those cannot be passed on while the app wakes up.{unclear} {soon}")
+        }
+    };
+    Words { phase: "ready", title: format!("{app} is awake"), detail }
 }
 
 /// Words a reason. Names no id, no role and no address.

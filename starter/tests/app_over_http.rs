@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use shared::cloud::{App, ProbeRequest};
+use shared::cloud::{App, Destination};
 use shared::config::Origin;
 use shared::model::Probe;
 use starter::HttpApp;
@@ -13,13 +13,10 @@ use tokio::net::TcpListener;
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-fn request(address: SocketAddr, tls: bool) -> ProbeRequest {
-    ProbeRequest {
-        host: "app.example.com".parse().unwrap(),
-        address,
-        origin: Origin { tls, port: address.port() },
-        path: "/health?deep=1".into(),
-    }
+const PATH: &str = "/health?deep=1";
+
+fn at(address: SocketAddr, tls: bool) -> Destination {
+    Destination { host: "app.example.com".parse().unwrap(), address, origin: Origin { tls, port: address.port() } }
 }
 
 #[tokio::test]
@@ -40,7 +37,7 @@ async fn any_answer_below_500_is_ready_asked_by_the_apps_own_name() {
             .expect(1)
             .mount(&server)
             .await;
-        assert_eq!(HttpApp::default().probe(&request(*server.address(), false)).await, probe, "{status}");
+        assert_eq!(HttpApp::default().probe(&at(*server.address(), false), PATH).await, probe, "{status}");
     }
 }
 
@@ -49,7 +46,7 @@ async fn each_way_of_not_answering_is_told_apart() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = listener.local_addr().unwrap();
     drop(listener);
-    assert_eq!(HttpApp::default().probe(&request(closed, false)).await, Probe::Refused);
+    assert_eq!(HttpApp::default().probe(&at(closed, false), PATH).await, Probe::Refused);
 
     let garbage = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = garbage.local_addr().unwrap();
@@ -60,8 +57,8 @@ async fn each_way_of_not_answering_is_told_apart() {
             connection.write_all(b"SSH-2.0-OpenSSH_9.6\r\n").await.unwrap();
         }
     });
-    assert_eq!(HttpApp::default().probe(&request(address, false)).await, Probe::Broken);
-    assert_eq!(HttpApp::default().probe(&request(address, true)).await, Probe::TlsFailed);
+    assert_eq!(HttpApp::default().probe(&at(address, false), PATH).await, Probe::Broken);
+    assert_eq!(HttpApp::default().probe(&at(address, true), PATH).await, Probe::TlsFailed);
 }
 
 #[tokio::test]
@@ -69,6 +66,6 @@ async fn an_app_that_hangs_times_out_before_the_visitor_does() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();
     let started = std::time::Instant::now();
-    assert_eq!(HttpApp::default().probe(&request(address, false)).await, Probe::TimedOut);
+    assert_eq!(HttpApp::default().probe(&at(address, false), PATH).await, Probe::TimedOut);
     assert!(started.elapsed().as_secs() < 5);
 }

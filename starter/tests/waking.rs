@@ -31,8 +31,9 @@ async fn from_the_first_click_to_the_app() {
     let ready = world.ask(status()).await.json();
     assert_eq!((&ready["phase"], &ready["ready"], &ready["can_wake"]), (&json!("ready"), &json!(true), &json!(false)));
 
-    let page = world.ask(visit()).await;
-    assert!(page.is_page() && page.text.contains("app.example.com is awake"), "{}", page.text);
+    let app = world.ask(visit()).await;
+    assert_eq!((app.status, app.is_page()), (200, false), "{}", app.text);
+    assert_eq!(world.sim.forwarded(), ["GET /reports/weekly?team=ops"]);
     assert_eq!(world.starts(), 1);
 }
 
@@ -81,7 +82,7 @@ async fn every_row_of_the_table_has_its_page_and_its_json() {
         ("running, app answers",    running(Probe::Ready, 60),                         503, "ready",          "is awake"),
     ];
     for (what, arrange, code, reason, words) in table {
-        let world = World::new();
+        let world = World::new().with("CATNAP_HANDOFF", "poll"); // the bridge leads to the app instead
         arrange(&world);
         let page = world.ask(visit()).await;
         assert_eq!((page.status, page.is_page()), (code, true), "{what}");

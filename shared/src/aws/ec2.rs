@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Builder;
 use aws_sdk_ec2::types::{
-    DeviceType, Filter, Instance as Ec2Instance, InstanceLifecycleType, InstanceStateName, MonitoringState,
+    DeviceType, Filter, Instance as Ec2Instance, InstanceLifecycleType, InstanceStateName, MonitoringState, Tag,
 };
 use aws_smithy_types::retry::RetryConfig;
 use chrono::DateTime;
@@ -13,6 +13,7 @@ use chrono::DateTime;
 use super::errors::{cloud_error, incomplete};
 use crate::cloud::Targets;
 use crate::config;
+use crate::learned::WakeSeconds;
 use crate::model::{Instance, InstanceId, InstanceState};
 use crate::trouble::CloudError;
 
@@ -52,6 +53,12 @@ pub(super) async fn start(client: &Client, id: &InstanceId) -> Result<(), CloudE
 pub(super) async fn stop(client: &Client, id: &InstanceId) -> Result<(), CloudError> {
     let sent = client.stop_instances().instance_ids(id.as_str()).send();
     sent.await.map(drop).map_err(|error| cloud_error("StopInstances", &error))
+}
+
+pub(super) async fn tag_wake_seconds(client: &Client, id: &InstanceId, value: &WakeSeconds) -> Result<(), CloudError> {
+    let tag = Tag::builder().set_key(config::WAKE_SECONDS.tag.map(Into::into)).value(value.to_string()).build();
+    let sent = client.create_tags().resources(id.as_str()).tags(tag).send();
+    sent.await.map(drop).map_err(|error| cloud_error("CreateTags", &error))
 }
 
 fn translate(instance: &Ec2Instance) -> Result<Instance, &'static str> {

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 pub use environment::{Aws, Pace, SetUpError};
 
 use crate::cloud::{Cloud, Metric, Targets};
+use crate::learned::WakeSeconds;
 use crate::model::{HealthCheckConfig, HealthCheckId, Instance, InstanceId, Series};
 use crate::trouble::CloudError;
 
@@ -25,6 +26,10 @@ impl Cloud for Aws {
 
     async fn stop(&self, id: &InstanceId) -> Result<(), CloudError> {
         ec2::stop(&self.ec2, id).await
+    }
+
+    async fn tag_wake_seconds(&self, id: &InstanceId, value: &WakeSeconds) -> Result<(), CloudError> {
+        ec2::tag_wake_seconds(&self.ec2, id, value).await
     }
 
     async fn health_check(&self, id: &HealthCheckId) -> Result<HealthCheckConfig, CloudError> {

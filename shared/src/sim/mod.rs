@@ -6,14 +6,18 @@
 mod port;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use http::{Request, Response};
 
-use crate::cloud::Metric;
+use crate::cloud::{Metric, Unforwarded};
 use crate::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, InstanceState, Point, Probe};
 use crate::trouble::{CloudError, Trouble};
+
+/// What a simulated app answers to a request that was passed on to it.
+pub type AppAnswer = fn(Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Unforwarded>;
 
 /// A simulated cloud.
 #[derive(Debug)]
@@ -30,6 +34,11 @@ struct World {
     unreadable: Vec<Metric>,
     faults: Vec<CloudError>,
     calls: Vec<String>,
+    /// Whom DNS leads visitors to.
+    dns: HashMap<HostName, IpAddr>,
+    /// What the apps answer; without it they give back the body that they get.
+    answer: Option<AppAnswer>,
+    forwarded: Vec<String>,
 }
 
 /// An instance and what EC2 and the app on it do with time.
@@ -74,6 +83,9 @@ impl Sim {
             unreadable: Vec::new(),
             faults: Vec::new(),
             calls: Vec::new(),
+            dns: HashMap::new(),
+            answer: None,
+            forwarded: Vec::new(),
         }))
     }
 
@@ -130,6 +142,22 @@ impl Sim {
     /// When there is no such instance.
     pub fn app_answers(&self, id: &InstanceId, probe: Probe) {
         self.world().machine(id).app = probe;
+    }
+
+    /// From now on every app that is up answers passed on requests like this.
+    pub fn apps_answer(&self, answer: AppAnswer) {
+        self.world().answer = Some(answer);
+    }
+
+    /// The requests that were passed on to apps, by method and address.
+    #[must_use]
+    pub fn forwarded(&self) -> Vec<String> {
+        self.world().forwarded.clone()
+    }
+
+    /// From now on DNS leads `host` to this address.
+    pub fn point_dns(&self, host: &HostName, address: IpAddr) {
+        self.world().dns.insert(host.clone(), address);
     }
 
     /// An instance as it is now.

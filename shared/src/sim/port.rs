@@ -1,10 +1,14 @@
 //! The simulated cloud behind the port.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
+use http::{Request, Response};
 
 use super::{Machine, Sim, World};
-use crate::cloud::{App, Cloud, Metric, ProbeRequest, Targets};
-use crate::model::{HealthCheckConfig, HealthCheckId, Instance, InstanceId, Probe, Series};
+use crate::cloud::{App, Cloud, Destination, Limits, Metric, Targets, Unforwarded};
+use crate::learned::WakeSeconds;
+use crate::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, Probe, Series};
 use crate::trouble::{CloudError, Trouble};
 
 fn refused(operation: &'static str, trouble: Trouble) -> CloudError {
@@ -44,6 +48,15 @@ impl Cloud for &Sim {
         machine.stop(*now).map_err(|trouble| refused(OPERATION, trouble))
     }
 
+    async fn tag_wake_seconds(&self, id: &InstanceId, value: &WakeSeconds) -> Result<(), CloudError> {
+        const OPERATION: &str = "CreateTags";
+        let mut world = self.world();
+        world.call(OPERATION, id.as_str())?;
+        let machine = world.machines.get_mut(id).ok_or_else(|| refused(OPERATION, Trouble::NotFound))?;
+        machine.instance.tags.insert("catnap:wake-seconds".into(), value.to_string());
+        Ok(())
+    }
+
     async fn health_check(&self, id: &HealthCheckId) -> Result<HealthCheckConfig, CloudError> {
         const OPERATION: &str = "GetHealthCheck";
         let mut world = self.world();
@@ -78,9 +91,35 @@ impl Cloud for &Sim {
 }
 
 impl App for &Sim {
-    async fn probe(&self, request: &ProbeRequest) -> Probe {
-        let world = self.world();
-        let at = |machine: &&Machine| machine.instance.public_address == Some(request.address.ip());
-        world.machines.values().find(at).map_or(Probe::TimedOut, |machine| machine.probe(world.now))
+    async fn probe(&self, to: &Destination, _path: &str) -> Probe {
+        self.world().probe(to)
+    }
+
+    async fn forward(
+        &self,
+        to: &Destination,
+        request: Request<Vec<u8>>,
+        limits: Limits,
+    ) -> Result<Response<Vec<u8>>, Unforwarded> {
+        let mut world = self.world();
+        match world.probe(to) {
+            Probe::Ready => {}
+            missed => return Err(Unforwarded::NotReached(missed)),
+        }
+        let answer = world.answer.unwrap_or(|request| Ok(Response::new(request.into_body())));
+        world.forwarded.push(format!("{} {}", request.method(), request.uri()));
+        let answer = answer(request)?;
+        if answer.body().len() > limits.bytes { Err(Unforwarded::TooLarge) } else { Ok(answer) }
+    }
+
+    async fn addresses(&self, host: &HostName) -> Vec<IpAddr> {
+        self.world().dns.get(host).copied().into_iter().collect()
+    }
+}
+
+impl World {
+    fn probe(&self, to: &Destination) -> Probe {
+        let at = |machine: &&Machine| machine.instance.public_address == Some(to.address.ip());
+        self.machines.values().find(at).map_or(Probe::TimedOut, |machine| machine.probe(self.now))
     }
 }

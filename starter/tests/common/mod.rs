@@ -12,7 +12,7 @@ use shared::config::Config;
 use shared::model::{HostName, InstanceId};
 use shared::record::Sink;
 use shared::sim::{Phases, Sim};
-use starter::{Moment, Starter, Visit, mend};
+use starter::{Mended, Moment, Starter, Visit, mend};
 
 pub(crate) const APP: &str = "app.example.com";
 pub(crate) const API: &str = "abc123def4.execute-api.eu-central-1.amazonaws.com";
@@ -100,11 +100,13 @@ impl World {
 }
 
 pub(crate) async fn ask(starter: &Starter<&Sim, &Sim, &Lines>, sim: &Sim, event: Value) -> Answer {
-    let request = lambda_http::Request::from(mend(event).unwrap());
-    let moment = Moment { now: sim.now(), nonce: "n0nce".into() };
-    let response = starter.answer(&Visit::from(&request), &moment).await;
+    let Mended { request, sent } = mend(event).unwrap();
+    let now = sim.now();
+    let moment = Moment { now, answer_by: now + TimeDelta::seconds(28), nonce: "n0nce".into() };
+    let response = starter.answer(&Visit::new(&request.into(), sent), &moment).await;
     let text = match response.body() {
         Body::Text(text) => text.clone(),
+        Body::Binary(bytes) => format!("{} bytes", bytes.len()),
         Body::Empty => String::new(),
         other => panic!("a body of another kind: {other:?}"),
     };
