@@ -14,12 +14,13 @@ BOTH = {"CATNAP_APP_DOMAIN", "CATNAP_INSTANCE_ID", "CATNAP_HEALTH_CHECK_ID",
         "CATNAP_BOOT_DEADLINE_SECONDS", "CATNAP_DRY_RUN"}
 ENVIRONMENT = {
     "Starter": BOTH | {"CATNAP_HEALTH_PATH", "CATNAP_ORIGIN", "CATNAP_WAKE_ON", "CATNAP_WAKE_PATHS",
-                       "CATNAP_WAITING_STATUS", "CATNAP_STATUS_ORIGIN"},
+                       "CATNAP_WAITING_STATUS", "CATNAP_STATUS_ORIGIN", "CATNAP_HANDOFF"},
     "Stopper": BOTH | {"CATNAP_IDLE_MINUTES", "CATNAP_ACTIVITY_BYTES", "CATNAP_ON_SICK"},
 }
 OWN_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 ACTIONS = {
-    "Starter": OWN_LOGS | {"ec2:DescribeInstances", "ec2:StartInstances", "route53:GetHealthCheckStatus"},
+    "Starter": OWN_LOGS | {"ec2:DescribeInstances", "ec2:StartInstances", "ec2:CreateTags",
+                           "route53:GetHealthCheckStatus"},
     "Stopper": OWN_LOGS | {"ec2:DescribeInstances", "ec2:StopInstances", "route53:GetHealthCheck",
                            "cloudwatch:GetMetricData"},
 }
@@ -129,7 +130,7 @@ def test_the_health_check_asks_the_address_and_not_the_name(protocol, port, more
         "FailureThreshold": 3, "Regions": ["us-east-1", "us-west-2", "eu-west-1"], **more}
 
 
-@pytest.mark.parametrize("function, timeout", [("Starter", 20), ("Stopper", 120)])
+@pytest.mark.parametrize("function, timeout", [("Starter", 29), ("Stopper", 120)])
 def test_a_function_runs_and_reads_what_it_should(function, timeout):
     properties = deployed(Architecture="arm64")[function]
     assert properties["Environment"]["Variables"].keys() == ENVIRONMENT[function]  # no AWS_ENDPOINT_URL
@@ -169,6 +170,14 @@ def test_a_function_may_do_what_it_does_and_nothing_else(function, act):
         assert route53["Resource"]["Fn::Sub"] == [
             "arn:${AWS::Partition}:route53:::healthcheck/${Which}", {"Which": check}]
         assert may["logs:PutLogEvents"]["Resource"] == {"Fn::GetAtt": [f"{function}Logs", "Arn"]}
+
+
+def test_the_starter_may_write_one_tag_where_it_may_start():
+    key = {"ForAllValues:StringEquals": {"aws:TagKeys": "catnap:wake-seconds"}}
+    for instance, tagged in [("", {"aws:ResourceTag/catnap:host": "false"}), ("i-0123456789abcdef0", {})]:
+        may = allowed(deployed(InstanceId=instance)["StarterRole"])
+        assert may["ec2:CreateTags"]["Condition"] == key | {"Null": {"aws:TagKeys": "false"} | tagged}
+        assert may["ec2:CreateTags"]["Resource"] == may["ec2:StartInstances"]["Resource"]
 
 
 def test_the_api_sends_everything_to_the_starter_and_is_throttled():

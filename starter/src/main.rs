@@ -41,9 +41,10 @@ async fn serve() -> Result<(), Error> {
             Diagnostic { error_type: "NotAnHttpRequest".into(), error_message: error.to_string() }
         })?;
         let moment = moment(context.deadline());
-        let answer = tower::service_fn(|request: Request| async {
-            let answer = starter.answer(&Visit::new(&request, sent.clone()), &moment).await;
-            Ok::<_, Diagnostic>(AsItIs(answer))
+        let answer = tower::service_fn(|request: Request| {
+            let visit = Visit::new(&request, sent.clone());
+            let moment = &moment;
+            async move { Ok::<_, Diagnostic>(AsItIs(starter.answer(&visit, moment).await)) }
         });
         Adapter::from(answer).call(LambdaEvent::new(request, context)).await
     }))
