@@ -1,0 +1,99 @@
+"""Route 53's failover record, and the visitor's resolver in front of it."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+
+from dnslib import QTYPE, RCODE, RR, SOA, A
+from dnslib.server import BaseResolver, DNSLogger, DNSServer
+
+from handoff.namespace import RESOLVER, ROUTE53
+from stand import wait_until
+
+TTL = 60  # seconds: of Route 53's alias records, and what is recommended for failover
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question that reached Route 53, and what it was told."""
+
+    at: float  # seconds since the epoch
+    kind: str
+    name: str
+    told: str
+
+
+class Route53(BaseResolver):  # type: ignore[misc]
+    """Authoritative for a few names. `point` is what a health check that turns does."""
+
+    def __init__(self, records: dict[str, str]) -> None:
+        self.queries: list[Query] = []
+        self._records = dict(records)
+        self._server = DNSServer(self, port=53, address=ROUTE53, logger=DNSLogger(logf=lambda _: None))
+        self._server.start_thread()
+
+    def __enter__(self) -> Route53:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+
+    def point(self, name: str, address: str) -> None:
+        self._records[name] = address
+
+    def resolve(self, request: object, _: object) -> object:
+        name, kind = str(request.q.qname).rstrip(".").lower(), QTYPE[request.q.qtype]  # type: ignore[attr-defined]
+        address = self._records.get(name)
+        reply = request.reply()  # type: ignore[attr-defined]
+        if address and kind == "A":
+            reply.add_answer(RR(request.q.qname, QTYPE.A, rdata=A(address), ttl=TTL))  # type: ignore[attr-defined]
+        else:
+            reply.header.rcode = RCODE.NOERROR if address else RCODE.NXDOMAIN
+            soa = SOA("ns.example.com", "hostmaster.example.com", (1, 7200, 900, 1209600, TTL))
+            reply.add_auth(RR("example.com", QTYPE.SOA, rdata=soa, ttl=TTL))
+        self.queries.append(Query(time.time(), kind, name, address or "no such name" if kind == "A" else "nothing"))
+        return reply
+
+
+class Resolver:
+    """dnsmasq as an internet provider's resolver: it keeps an answer for its TTL and counts that down."""
+
+    def __init__(self) -> None:
+        self._log = tempfile.TemporaryFile()
+        options = [
+            "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-daemon", "--user=root",
+            "--pid-file=", f"--server={ROUTE53}", f"--listen-address={RESOLVER}", "--bind-interfaces",
+            "--cache-size=1000", "--log-queries", "--log-facility=-",
+        ]
+        self._process = subprocess.Popen(
+            ["dnsmasq", *options], stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT
+        )
+        try:
+            wait_until(self._started, "dnsmasq")
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __enter__(self) -> Resolver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+    def queries(self) -> list[str]:
+        """The lines of dnsmasq's log that tell what was asked, from where, and from where it was answered."""
+        return [line for line in self._said().splitlines() if "query[" in line or "reply" in line or "cached" in line]
+
+    def _said(self) -> str:
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
+
+    def _started(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"dnsmasq ended at once: {self._said()}")
+        return "started" in self._said()
