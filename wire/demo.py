@@ -9,20 +9,24 @@ is told here is read back: states from EC2's stand-in, reasons from what the fun
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import re
 import signal
+import socket
+import ssl
 import sys
+import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from emulator import ROOT, direct
+from certificates import Authority
+from emulator import ROOT
 from narrator import Narrator
 from scene import HOST, NOISE, TICK, Target, add_target, origin_at, read_time, settings
 from stand import App, FunctionFailed, Lambda, Moto, binary, free_port, http_event, wait_until
@@ -45,8 +49,11 @@ def expect(holds: object, what: str, seen: object = "") -> None:
 
 
 class Demo:
-    def __init__(self, say: Narrator, moto: Moto, target: Target, app: App, starter: Lambda, stopper: Lambda) -> None:
-        self.narrator, self.moto, self.target, self.app = say, moto, target, app
+    def __init__(
+        self, say: Narrator, moto: Moto, target: Target, app: App, trusting: ssl.SSLContext, starter: Lambda,
+        stopper: Lambda,
+    ) -> None:
+        self.narrator, self.moto, self.target, self.app, self.trusting = say, moto, target, app, trusting
         self.starter, self.stopper = starter, stopper
         self.say = say.say
 
@@ -90,8 +97,8 @@ class Demo:
         try:
             status, _ = self.open_app("/")
             raise StoryWentWrong(f"the app still answers: {status}")
-        except urllib.error.URLError as error:
-            self.say("app", f"does not answer any more: {getattr(error.reason, 'strerror', error.reason)}")
+        except OSError as error:
+            self.say("app", f"does not answer any more: {error.strerror}")
 
     def a_bot_asks(self) -> None:
         self.narrator.step("A bot asks, and nothing wakes")
@@ -146,14 +153,17 @@ class Demo:
 
     def the_visitor_is_let_through(self) -> None:
         self.narrator.step("The visitor is let through")
-        wait = self.page["navigate_after_seconds"][0]
+        answer, ms = self.ask(http_event("GET", VISIT))
+        seen = (answer["statusCode"], title_of(answer["body"]))
+        expect(seen == (200, self.app.name), "the app itself", seen)
+        expect(self.app.requests[-1] == VISIT, "the visitor's own path at the app", self.app.requests)
+        self.say("starter", f"GET {VISIT}: {seen[0]}, {seen[1]!r}, in {ms}: it answers for the app, over TLS", "32")
         self.narrator.note(
-            f"(A browser now waits {wait} s for Route 53 and its own DNS cache to turn back to the instance. There is "
+            "(A minute or two later Route 53 and the browser's own DNS cache have turned back to the instance. There is "
             "no DNS here: the visitor goes straight to the app.)"
         )
         status, title = self.open_app(VISIT)
         expect((status, title) == (200, self.app.name), "the app itself", (status, title))
-        expect(self.app.requests[-1] == VISIT, "the visitor's own path at the app", self.app.requests)
         self.say("visitor", f"GET {VISIT}: {status}, {title!r}, from the instance itself", "32")
 
     def sum_up(self) -> None:
@@ -196,9 +206,15 @@ class Demo:
         return answer, f"{(time.monotonic() - began) * 1000:.0f} ms"
 
     def open_app(self, path: str) -> tuple[int, str]:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.app.port}{path}", headers={"Host": HOST})
-        with direct.open(request, timeout=5) as answer:
+        connection = http.client.HTTPSConnection(HOST, context=self.trusting)
+        try:
+            plain = socket.create_connection(("127.0.0.1", self.app.port), 5)
+            connection.sock = self.trusting.wrap_socket(plain, server_hostname=HOST)
+            connection.request("GET", path)
+            answer = connection.getresponse()
             return answer.status, title_of(answer.read().decode())
+        finally:
+            connection.close()
 
 
 def title_of(html: str) -> str:
@@ -230,14 +246,16 @@ def run() -> None:
         moto = stack.enter_context(Moto(pending=PENDING, stopping=STOPPING))
         narrator.say("moto", f"answers as EC2, CloudWatch and Route 53 at {moto.endpoint}")
         target = add_target(moto, hours=4)
-        environment = settings(moto, **origin_at(free_port()))
-        port = int(environment["CATNAP_ORIGIN_ADDRESS"].rsplit(":", 1)[1])
-        app = stack.enter_context(App(moto, target.instance, port, boot_delay=BOOT))
+        authority = Authority(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        port = free_port()
+        environment = settings(moto, **origin_at(port, "https"), SSL_CERT_FILE=str(authority.roots))
+        app = stack.enter_context(App(moto, target.instance, port, boot_delay=BOOT, tls=authority.server(HOST)))
         # By its tag, as with an empty InstanceId; the stack would also tell the health check that it made.
         environment["CATNAP_HEALTH_CHECK_ID"] = target.check
         pair = [stack.enter_context(Lambda(path, environment, name=path.name)) for path in (starter, stopper)]
         narrator.say("Lambda", "the starter and the stopper run under AWS's runtime emulator")
-        Demo(narrator, moto, target, app, *pair).tell()
+        trusting = ssl.create_default_context(cafile=str(authority.roots))
+        Demo(narrator, moto, target, app, trusting, *pair).tell()
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ import pytest
 
 from emulator import Lambda, binary, free_port
 from gateway import Environments, Gateway
-from handoff.certificates import Authority
+from certificates import Authority
 from handoff.nginx import Nginx
 from scene import HOST, add_target, origin_at
 from stand import Moto

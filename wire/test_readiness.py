@@ -5,57 +5,17 @@ from __future__ import annotations
 import contextlib
 import ssl
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from certificates import Authority
 from scene import HOST, Target, add_target, body, origin_at, settings, starter, status_poll, utc_now
 from stand import App, Moto, free_port, http_event, wait_until
 
 LONG_AGO = timedelta(hours=1)  # a boot that is overdue
-
-
-class Authority:
-    """Makes certificates of its own, and a file that trusts it and nobody else."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority of the tests")])
-        own = self._sign(self.name, self.key, x509.BasicConstraints(ca=True, path_length=0))
-        self.roots = folder / "roots.pem"
-        self.roots.write_bytes(own.public_bytes(serialization.Encoding.PEM))
-
-    def server(self, host: str, ended: timedelta = timedelta(days=-1)) -> ssl.SSLContext:
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-        names = x509.SubjectAlternativeName([x509.DNSName(host)])
-        certificate = self._sign(subject, key, names, datetime.now(timezone.utc) - ended)
-        secret = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        file = self.folder / f"{host}.pem"
-        file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
-
-    def _sign(self, subject: x509.Name, key: Any, extension: Any, until: datetime | None = None) -> x509.Certificate:
-        now = datetime.now(timezone.utc)
-        builder = x509.CertificateBuilder(subject_name=subject, issuer_name=self.name, public_key=key.public_key())
-        return (
-            builder.serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=9))
-            .not_valid_after(until or now + timedelta(days=1))
-            .add_extension(extension, critical=False)
-            .sign(self.key, hashes.SHA256())
-        )
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +79,7 @@ def test_a_certificate_that_does_not_hold_is_not_the_app(
     target: Target, authority: Authority, tmp_path: Path, certificate: str
 ) -> None:
     if certificate == "run out":
-        tls = authority.server(HOST, ended=timedelta(hours=1))
+        tls = authority.server(HOST, ends_in=timedelta(hours=-1))
     else:
         tls = Authority(tmp_path).server(HOST)
     with serving(target, tls) as app:

@@ -24,7 +24,7 @@ from playwright.sync_api import Page
 
 from gateway import Environments, Event, Gateway
 from handoff.app import LAB_AGENT, Instance
-from handoff.certificates import Authority
+from certificates import Authority
 from handoff.chromium import Visitor
 from handoff.dns import Resolver, Route53
 from handoff.namespace import API_GATEWAY, GATEWAY, INSTANCE, INSTANCE_FROM_LAMBDA
