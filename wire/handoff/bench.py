@@ -9,43 +9,35 @@ waiting: `--beside` cells run at a time, each in a network of its own.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import json
-import signal
-import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from handoff import lab
 from handoff.app import KINDS
 from handoff.cell import STRATEGIES, VIEWS_EVERY, Cell, Result
 from handoff.chromium import version
-from handoff.namespace import Namespace, missing
 
 BOOT_AND_REST = 120  # seconds of a cell before the app's first answer and after its end, at most
-STAGGER = 4  # seconds from one cell's start to the next: a browser's start takes all of a core
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = argparse.ArgumentParser(description="Measures how a waiting visitor gets to the app, in Chromium.")
-    options.add_argument("--strategies", default=",".join(STRATEGIES), type=words)
-    options.add_argument("--idle", default="10,60,350", type=words, help="seconds until the gateway closes a connection")
-    options.add_argument("--kinds", default=",".join(KINDS), type=words, help="what the app's page does")
-    options.add_argument("--turns-after", default="65", type=words, help="seconds until the health check turns: 65, 22, 12")
+    options.add_argument("--strategies", default=",".join(STRATEGIES), type=lab.words)
+    options.add_argument("--idle", default="10,60,350", type=lab.words, help="seconds until the gateway closes a connection")
+    options.add_argument("--kinds", default=",".join(KINDS), type=lab.words, help="what the app's page does")
+    options.add_argument("--turns-after", default="65", type=lab.words, help="seconds until the health check turns: 65, 22, 12")
     options.add_argument("--times", default=1, type=int, help="runs of each cell")
     options.add_argument("--cap", default=420, type=float, help="seconds after which nobody waits any longer")
     options.add_argument("--beside", default=9, type=int, help="cells that run side by side")
     options.add_argument("--raw", type=Path, help="a file for each cell's result, one line of JSON each")
     chosen = options.parse_args()
-    if why := missing():
-        print(f"The handoff cannot be measured here: {why}.", file=sys.stderr)
-        return 1
+    lab.must_work()
     cells = [
         Cell(strategy, int(idle), kind, turns_after=float(turns_after), cap=chosen.cap)
         for _, turns_after, strategy, idle, kind in itertools.product(
@@ -57,66 +49,30 @@ def main() -> int:
     return 1 if any(result.failed for result in results) else 0
 
 
-def words(text: str) -> list[str]:
-    return [word for word in text.split(",") if word]
-
-
 def measure(cells: list[Cell], beside: int = 1, raw: Path | None = None) -> list[Result]:
     """Runs the cells, tells of each as it ends, and gives their results in the cells' order."""
-    turn = threading.Lock()
-    began = time.monotonic()
-    done = itertools.count(1)
+    began, done, turn = time.monotonic(), itertools.count(1), threading.Lock()
 
     def one(cell: Cell) -> Result:
-        with turn:
-            time.sleep(STAGGER if beside > 1 else 0)
         result = run(cell)
-        took = time.monotonic() - began
-        print(f"[{took:5.0f} s] {next(done)}/{len(cells)} {line(result)}", file=sys.stderr, flush=True)
-        if raw:
-            with turn, raw.open("a") as file:
-                file.write(json.dumps(asdict(result)) + "\n")
+        with turn:
+            took = time.monotonic() - began
+            print(f"[{took:5.0f} s] {next(done)}/{len(cells)} {line(result)}", file=sys.stderr, flush=True)
+            if raw:
+                with raw.open("a") as file:
+                    file.write(json.dumps(asdict(result)) + "\n")
         return result
 
-    with contextlib.ExitStack() as stack:
-        pool = ThreadPoolExecutor(beside)
-        stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-        return list(pool.map(one, cells))
+    return lab.side_by_side(one, cells, beside)
 
 
 def run(cell: Cell) -> Result:
     """One cell, in a network of its own."""
-    with Namespace() as namespace:
-        process = namespace.start("handoff.cell", json.dumps(asdict(cell)), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        try:
-            said, errors = communicate(process, cell.cap + cell.boot + BOOT_AND_REST)
-        finally:
-            process.kill()
-            process.wait()
-        try:
-            return read(json.loads(said))
-        except ValueError:
-            return Result(cell, failed=f"no result: {errors.strip()[-2000:]}")
-
-
-def communicate(process: subprocess.Popen[str], timeout: float) -> tuple[str, str]:
-    """Like the process's own, but leaves its standard input open: it ends when that does."""
-    kept: dict[str, str] = {}
-    assert process.stdout and process.stderr
-
-    def keep(name: str, stream: Any) -> None:
-        kept[name] = stream.read()
-
-    readers = [
-        threading.Thread(target=keep, args=(name, stream), daemon=True)
-        for name, stream in (("out", process.stdout), ("error", process.stderr))
-    ]
-    for reader in readers:
-        reader.start()
-    end = time.monotonic() + timeout
-    for reader in readers:
-        reader.join(max(0.1, end - time.monotonic()))
-    return kept.get("out", ""), kept.get("error", "it took too long")
+    said, errors = lab.run_inside("handoff.cell", json.dumps(asdict(cell)), seconds=cell.cap + cell.boot + BOOT_AND_REST)
+    try:
+        return read(json.loads(said))
+    except ValueError:
+        return Result(cell, failed=f"no result: {errors.strip()[-2000:]}")
 
 
 def read(result: dict[str, Any]) -> Result:

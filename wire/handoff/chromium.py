@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -56,6 +57,16 @@ class Visitor:
         self._browser.close()
         self._playwright.stop()
         self._end()
+
+    def open(self, url: str) -> None:
+        self.page.goto(url, wait_until="commit", timeout=60_000)
+
+    def run(self, script: str) -> Any:
+        """What an expression is worth in the page, once it is."""
+        return self.page.evaluate(script)
+
+    def wait(self, seconds: float) -> None:
+        self.page.wait_for_timeout(seconds * 1000)
 
     def _end(self) -> None:
         self._process.terminate()

@@ -1,0 +1,213 @@
+"""What gets a browser off a connection that it keeps using long after DNS has moved: a table in Markdown.
+
+    python -m handoff.leaving [--browsers chromium,firefox] [--ways 421,alt-svc,…]
+
+A page at the gateway asks its own origin every 5 s, so that the connection never idles. Once DNS has pointed to the
+instance for longer than anybody may remember the old answer, the gateway tries to send the browser off, each run in
+one way, and the page asks again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import json
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Error as BrowserError
+
+from gateway import Event, Gateway
+from handoff import lab
+from handoff.app import Live
+from handoff.certificates import Authority
+from handoff.chromium import Visitor
+from handoff.dns import Resolver, Route53
+from handoff.firefox import BrowserFailed, Firefox
+from handoff.namespace import API_GATEWAY, GATEWAY, INSTANCE
+from handoff.nginx import gateway_front, web_server
+from scene import API, HOST
+
+STALE_AFTER = {"chromium": 130, "firefox": 190}  # seconds: the resolver's TTL and the browser's own cache, and a margin
+LOOKS = (0.5, 1.5, 3, 5, 10)  # seconds between one look of the page at its origin and the next
+PAGE = '<!doctype html><html lang="en"><title>Bridged</title><h1 id="app" data-via="gateway">Bridged</h1>'
+VIA = 'document.querySelector("#app")?.dataset.via ?? "nothing"'
+LOOK = 'fetch("/whoami", { cache: "no-store" }).then((answer) => answer.text())'
+POLL = """void (window.polls = setInterval(() => fetch("/whoami", { cache: "no-store" }).catch(() => {}), 5000))"""
+ACT = 'fetch("/act", { cache: "no-store" }).then(async (answer) => [answer.status, await answer.text()].join(" "))'
+BURST = """(async () => {
+  for (let asked = 0; asked < 60; asked += 1) await fetch("/whoami", { cache: "no-store" }).then((answer) => answer.text());
+  return "60 requests";
+})()"""
+SOCKET = """new Promise((tell) => {
+  const socket = window.socket = new WebSocket("wss://" + location.host + "/live");
+  socket.onopen = () => tell("open, direct");
+  socket.onerror = () => tell("refused by the gateway");
+})"""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One attempt: how the gateway answers `/act`, or what the page does in its place."""
+
+    what: str
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    script: str = ACT
+    idle: int = 350  # seconds after which the gateway closes an idle connection
+    requests: int = 10_000  # after which it closes a busy one
+    silence: int = 0  # seconds in which the page asks for nothing
+
+
+WAYS = {
+    "nothing": Way("nothing (control)"),
+    "421": Way("status 421", 421),
+    "503": Way("status 503 with `Retry-After: 1`", 503, (("retry-after", "1"),)),
+    "408": Way("status 408", 408),
+    "clear-cache": Way('`Clear-Site-Data: "cache"`', 200, (("clear-site-data", '"cache"'),)),
+    "clear-cookies": Way('`Clear-Site-Data: "cookies"`', 200, (("clear-site-data", '"cookies"'),)),
+    "alt-svc": Way("`Alt-Svc: h2=` at the instance's address", 200, (("alt-svc", f'h2="{INSTANCE}:443"; ma=600'),)),
+    "goaway": Way("GOAWAY by the gateway, at its 60th request", script=BURST, requests=60),
+    "silence": Way("15 s of silence, gateway closes after 10 s", idle=10, silence=15),
+    "omit": Way("a fetch with `credentials: \"omit\"`", script=LOOK.replace("{ ", '{ credentials: "omit", ')),
+    "websocket": Way("a WebSocket", script=SOCKET),
+}
+
+
+@dataclass
+class Outcome:
+    way: str
+    browser: str
+    before: str = ""  # who answered just before: the gateway, or the attempt says nothing
+    itself: str = ""  # what the attempt was answered
+    fetches: list[str] = field(default_factory=list)  # who answered the page's requests after it
+    reload: str = ""  # who answered a reload after those
+    document: str = ""  # who answered a page view that was itself the attempt
+    after: str = ""  # and the next one
+    connections: int = 0  # of the browser to the gateway
+    failed: str = ""
+
+
+def one(way_name: str, browser: str) -> Outcome:
+    way, outcome = WAYS[way_name], Outcome(way_name, browser)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="catnap-")))
+        authority = Authority(folder)
+        certificate = authority.issue(HOST)
+        route53 = stack.enter_context(Route53({HOST: GATEWAY, API: API_GATEWAY}))
+        stack.enter_context(Resolver())
+        live = stack.enter_context(Live())
+        (folder / "www").mkdir()
+        (folder / "www" / "index.html").write_text(PAGE.replace("gateway", "__VIA__"))
+        stack.enter_context(web_server(folder / "nginx", folder / "www", HOST, certificate, live.port))
+        gateway = stack.enter_context(Gateway(lambda event, _: bridged(event, way)))
+        front = stack.enter_context(gateway_front(
+            folder / "front", gateway.port, way.idle, HOST, certificate, API, authority.issue(API), way.requests,
+        ))
+        visitor = stack.enter_context(
+            Visitor(folder / "visitor", authority.pin) if browser == "chromium" else Firefox(folder / "visitor")
+        )
+        try:
+            visitor.open(f"https://{HOST}/")
+            route53.point(HOST, INSTANCE)
+            visitor.run(POLL)
+            visitor.wait(STALE_AFTER[browser])
+            attempt(way, visitor, outcome)
+        except (BrowserError, BrowserFailed) as error:
+            outcome.failed = str(error)
+        time.sleep(0.3)  # the log's last lines
+        outcome.connections = len({line.connection for line in front.lines() if line.host == HOST})
+    return outcome
+
+
+def attempt(way: Way, visitor: Visitor | Firefox, outcome: Outcome) -> None:
+    outcome.before = visitor.run(LOOK)
+    if way.silence:
+        visitor.run("clearInterval(window.polls)")
+        visitor.wait(way.silence)
+    outcome.itself = visitor.run(way.script)
+    for pause in LOOKS:
+        visitor.wait(pause)
+        outcome.fetches.append(visitor.run(LOOK))
+    outcome.reload = view(visitor, "/")
+    if way.script == ACT and not way.silence:
+        outcome.document = view(visitor, "/act")
+        visitor.wait(1)
+        outcome.after = view(visitor, "/")
+
+
+def view(visitor: Visitor | Firefox, path: str) -> str:
+    visitor.open(f"https://{HOST}{path}")
+    visitor.wait(1)
+    return str(visitor.run(VIA))
+
+
+def bridged(event: Event, way: Way) -> Event:
+    """The gateway's function: it answers for the app, and at `/act` in the way that is tried."""
+    headers = {"content-type": "text/html", "cache-control": "no-store"}
+    if event["rawPath"] == "/whoami":
+        return {"statusCode": 200, "headers": headers, "body": "gateway"}
+    if event["rawPath"] == "/act":
+        return {"statusCode": way.status, "headers": {**headers, **dict(way.headers)}, "body": PAGE}
+    return {"statusCode": 200, "headers": headers, "body": PAGE}
+
+
+def main() -> int:
+    if sys.argv[1:2] == ["--one"]:
+        lab.end_with_parent()
+        print(json.dumps(asdict(one(*sys.argv[2:4]))), flush=True)
+        return 0
+    options = argparse.ArgumentParser(description="Measures what gets a browser off a connection that it keeps using.")
+    options.add_argument("--browsers", default="chromium,firefox", type=lab.words)
+    options.add_argument("--ways", default=",".join(WAYS), type=lab.words)
+    options.add_argument("--beside", default=6, type=int, help="runs side by side")
+    chosen = options.parse_args()
+    lab.must_work()
+    runs = [(way, browser) for browser in chosen.browsers for way in chosen.ways]
+    outcomes = lab.side_by_side(lambda run: in_its_own_network(*run), runs, chosen.beside)
+    print(table(outcomes))
+    return 1 if any(outcome.failed for outcome in outcomes) else 0
+
+
+def in_its_own_network(way: str, browser: str) -> Outcome:
+    said, errors = lab.run_inside("handoff.leaving", "--one", way, browser, seconds=STALE_AFTER[browser] + 180)
+    try:
+        outcome = Outcome(**json.loads(said))
+    except ValueError:
+        outcome = Outcome(way, browser, failed=f"no result: {errors.strip()[-2000:]}")
+    print(outcome, file=sys.stderr, flush=True)
+    return outcome
+
+
+def table(outcomes: list[Outcome]) -> str:
+    lines = [
+        "| browser | tried | just before | the attempt itself | the page's requests after it | a reload after those | "
+        "the attempt as a page view | the next page view |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for outcome in outcomes:
+        cells = [
+            outcome.browser, WAYS[outcome.way].what, outcome.before, brief(outcome.itself), run_lengths(outcome.fetches),
+            outcome.reload, outcome.document or "–", outcome.after or "–",
+        ]
+        lines.append("| " + " | ".join(["failed: " + outcome.failed] if outcome.failed else cells) + " |")
+    return "\n".join(lines)
+
+
+def brief(said: str) -> str:
+    """Status and who it was, of an answer with a whole page."""
+    status, _, page = said.partition(" ")
+    return f"{status}, {'direct' if 'direct' in page else 'gateway'}" if "<" in page else said
+
+
+def run_lengths(answers: list[str]) -> str:
+    told = [f"{len(list(same))} × {answer}" for answer, same in itertools.groupby(answers)]
+    return ", ".join(told)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
