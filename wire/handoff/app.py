@@ -19,6 +19,7 @@ from handoff.nginx import Nginx, web_server
 
 KINDS = ("quiet", "polling", "websocket")
 POLLS_EVERY = 5  # seconds
+LIVE = "/live"  # the path of its WebSocket
 LAB_AGENT = "handoff-lab"  # of our own look at the app
 
 PAGE = """<!doctype html>

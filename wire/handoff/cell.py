@@ -9,26 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Error as BrowserError
-from playwright.sync_api import Page
-
 from gateway import Environments, Event, Gateway
-from handoff.app import LAB_AGENT, Instance
 from certificates import Authority
-from handoff.chromium import Visitor
-from handoff.dns import Resolver, Route53
+from handoff import lab
+from handoff.app import LAB_AGENT, LIVE, Instance
+from handoff.chromium import Chromium
+from handoff.dns import Neighbour, Resolver, Route53
+from handoff.firefox import Firefox
 from handoff.namespace import API_GATEWAY, GATEWAY, INSTANCE, INSTANCE_FROM_LAMBDA
-from handoff.nginx import Line, gateway_front
+from handoff.nginx import Line, Nginx, gateway_front
 from scene import API, HOST, settings, starter
 from stand import Moto
 
@@ -48,6 +44,14 @@ setInterval(async () => {
 """
 
 
+# Who served the app that the tab shows, and when it was painted; nothing while it shows something else.
+SHOWN = """(() => {
+  const app = document.querySelector("#app");
+  const paint = performance.getEntriesByName("first-contentful-paint")[0];
+  return app && paint ? app.dataset.via + " " + (performance.timeOrigin + paint.startTime) : "";
+})()"""
+
+
 @dataclass(frozen=True)
 class Cell:
     strategy: str
@@ -56,7 +60,9 @@ class Cell:
     turns_after: float = 65  # seconds from the app's first answer until the health check turns
     boot: float = 20  # seconds from running until the app answers
     cap: float = 420  # seconds from the app's first answer after which nobody waits any longer
-    keep: str = ""  # a folder for Chromium's and nginx's logs, for a closer look
+    browser: str = "chromium"  # or firefox
+    neighbour: bool = False  # somebody else asks the same resolver all the time: what it remembers may be old
+    keep: str = ""  # a folder for all logs, for a closer look
 
 
 @dataclass
@@ -70,25 +76,21 @@ class Result:
     direct: float | None = None  # the tab's traffic goes to the instance itself
     turned: float | None = None  # the health check turned, and with it what Route 53 answers
     watched: float = 0.0
-    resolver: int = 0  # questions of the visitor's browser for the app's address
-    route53: list[tuple[float, str]] = field(default_factory=list)  # and what Route 53 was asked and said
+    views: list[str] = field(default_factory=list)  # who served each further page; none: the tab did not show the app
+    asked: int = 0  # questions of the visitor's machine for the app's address
+    route53: list[tuple[float, str]] = field(default_factory=list)  # when Route 53 was asked for it, and what it said
     connections: int = 0  # of the browser to the gateway, for the app's name
     bridged: int = 0  # requests that the starter answered for the app
+    errors: int = 0  # answers of 500 and above to a tab that shows the app, but for its WebSocket
     starts: int = 0  # StartInstances
     failed: str = ""
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    lab.end_with_parent()
     cell = Cell(**json.loads(sys.argv[1]))
     print(json.dumps(asdict(run(cell))), flush=True)
     return 0
-
-
-def end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
 
 
 def run(cell: Cell) -> Result:
@@ -100,6 +102,8 @@ def run(cell: Cell) -> Result:
         certificate, api_certificate = authority.issue(HOST), authority.issue(API)
         route53 = stack.enter_context(Route53({HOST: GATEWAY, API: API_GATEWAY}))
         resolver = stack.enter_context(Resolver())
+        if cell.neighbour:
+            stack.enter_context(Neighbour(HOST))
         moto = stack.enter_context(Moto(pending=PENDING))
         sleeping = put_to_sleep(moto)
         function = stack.enter_context(answering(cell, moto, sleeping, authority.roots))
@@ -111,23 +115,22 @@ def run(cell: Cell) -> Result:
             lambda: moto.state(sleeping) == "running", lambda: route53.point(HOST, INSTANCE), folder, HOST, cell.kind,
             certificate, authority.roots, cell.boot, cell.turns_after,
         ))
-        net_log = folder / "net-log.json" if cell.keep else None
-        visitor = stack.enter_context(Visitor(folder / "visitor", authority.pin, net_log))
-        visited_at = time.time()
+        browser = {"chromium": Chromium, "firefox": Firefox}[cell.browser]
+        visitor = stack.enter_context(browser(folder / "visitor", authority.pin))
+        asked_before, visited_at = resolver.asked(HOST), time.time()
         try:
-            watch(cell, visitor.page, instance, result)
-        except (BrowserError, RuntimeError) as error:
-            result.failed = f"{type(error).__name__}: {error}"
+            watch(cell, visitor, instance, result)
+        except RuntimeError as error:
+            result.failed = str(error)
         ended_at = time.time()
         time.sleep(0.3)  # the logs' last lines
         zero = instance.answered_at
-        result.failed = result.failed or instance.failed or ("" if zero else "the app was never started")
+        result.failed = result.failed or instance.failed
         result.visited, result.watched = round(visited_at - zero, 2), round(ended_at - zero, 1)
         result.turned = round(instance.turned_at - zero, 2) if instance.turned_at else None
-        result.resolver = sum(f"query[A] {HOST} " in line for line in resolver.queries())
+        result.asked = resolver.asked(HOST) - asked_before
         result.route53 = [(round(q.at - zero, 1), q.told) for q in route53.queries if (q.name, q.kind) == (HOST, "A")]
-        result.connections = len({line.connection for line in front.lines() if line.host == HOST})
-        result.bridged = sum(line.via == "bridge" and not is_probe(line) for line in app_lines(instance))
+        count(result, front, instance, zero)
         result.starts = len(moto.calls("StartInstances"))
     return result
 
@@ -160,33 +163,39 @@ class Plain:
         return {"statusCode": 200, "headers": {"content-type": "text/html"}, "body": PLAIN}
 
 
-def watch(cell: Cell, page: Page, instance: Instance, result: Result) -> None:
+def watch(cell: Cell, visitor: Chromium | Firefox, instance: Instance, result: Result) -> None:
     """Opens the app and touches nothing until it is on the screen; then acts as its visitor would."""
-    page.goto(f"https://{HOST}/", wait_until="commit", timeout=60_000)
+    visitor.open(f"https://{HOST}/")
     while not instance.answered.is_set():
         if instance.failed:
-            raise RuntimeError(instance.failed)
-        page.wait_for_timeout(100)
-    zero = instance.answered_at
-    left = zero + cell.cap - time.time()
-    try:
-        page.wait_for_selector("#app", timeout=left * 1000)
-    except BrowserError as error:
-        if "Timeout" in str(error):
             return
-        raise
-    on_screen = time.time()
-    result.screen = round(on_screen - zero, 2)
-    result.screen_via = page.get_attribute("#app", "data-via") or ""
-    views = 0
-    while time.time() < zero + cell.cap:
+        visitor.wait(0.2)
+    zero = instance.answered_at
+    end = zero + cell.cap
+    via, painted_at = until_shown(visitor, end)
+    if not via:
+        return
+    result.screen, result.screen_via = round(painted_at - zero, 2), via
+    next_view = painted_at + VIEWS_EVERY
+    while time.time() < end:
         if direct := went_direct(cell, instance):
             result.direct = round(direct - zero, 2)
             return
-        page.wait_for_timeout(500)
-        if cell.kind == "quiet" and time.time() > on_screen + VIEWS_EVERY * (views + 1):
-            views += 1
-            page.click("#next")
+        visitor.wait(0.5)
+        if cell.kind == "quiet" and time.time() > next_view:
+            next_view += VIEWS_EVERY
+            visitor.press("next")
+            result.views.append(until_shown(visitor, time.time() + 10, painted_at)[0] or "none")
+
+
+def until_shown(visitor: Chromium | Firefox, end: float, after: float = 0.0) -> tuple[str, float]:
+    """Who served the app that the tab shows, and when it was painted: after the moment given, if it is before `end`."""
+    while time.time() < end:
+        via, _, painted_at = visitor.run(SHOWN).partition(" ")
+        if via and float(painted_at) / 1000 > after:
+            return via, float(painted_at) / 1000
+        visitor.wait(0.5)
+    return "", 0.0
 
 
 def went_direct(cell: Cell, instance: Instance) -> float | None:
@@ -194,6 +203,17 @@ def went_direct(cell: Cell, instance: Instance) -> float | None:
     if cell.kind == "websocket":
         return instance.live.opened[0] if instance.live.opened else None
     return next((line.at for line in app_lines(instance) if line.via == "direct"), None)
+
+
+def count(result: Result, front: Nginx, instance: Instance, zero: float) -> None:
+    at_the_gateway = [line for line in front.lines() if line.host == HOST]
+    result.connections = len({line.connection for line in at_the_gateway})
+    result.bridged = sum(line.via == "bridge" and not is_probe(line) for line in app_lines(instance))
+    if result.screen is not None:
+        since = zero + result.screen
+        result.errors = sum(
+            line.status >= 500 and line.at > since and line.target != LIVE for line in at_the_gateway
+        )
 
 
 def app_lines(instance: Instance) -> list[Line]:

@@ -10,11 +10,14 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
 from stand import clean_environment, wait_until
+
+class BrowserFailed(RuntimeError):
+    """What a browser said to a command."""
+
 
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--no-proxy-server",
@@ -23,20 +26,18 @@ FLAGS = (
 )
 
 
-class Visitor:
+class Chromium:
     """Takes certificates of the authority with the public key `pin` for good, beside those that it knows."""
 
-    def __init__(self, folder: Path, pin: str, net_log: Path | None = None) -> None:
-        self._folder, self._pin, self._net_log = folder, pin, net_log
+    def __init__(self, folder: Path, pin: str) -> None:
+        self._folder, self._pin = folder, pin
 
-    def __enter__(self) -> Visitor:
+    def __enter__(self) -> Chromium:
         self._folder.mkdir()
         flags = [
             *FLAGS, f"--user-data-dir={self._folder / 'profile'}", f"--ignore-certificate-errors-spki-list={self._pin}",
             f"--user-agent={agent()}",
         ]
-        if self._net_log:
-            flags.append(f"--log-net-log={self._net_log}")
         environment = {**clean_environment(), "HOME": str(self._folder)}
         self._log = (self._folder / "chromium.log").open("wb")
         self._process = subprocess.Popen(
@@ -50,7 +51,7 @@ class Visitor:
         except BaseException:
             self._end()
             raise
-        self.page: Page = self._browser.contexts[0].pages[0]
+        self._page = self._browser.contexts[0].pages[0]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -59,14 +60,28 @@ class Visitor:
         self._end()
 
     def open(self, url: str) -> None:
-        self.page.goto(url, wait_until="commit", timeout=60_000)
+        try:
+            self._page.goto(url, wait_until="commit", timeout=60_000)
+        except Error as error:
+            raise BrowserFailed(str(error)) from None
 
-    def run(self, script: str) -> Any:
-        """What an expression is worth in the page, once it is."""
-        return self.page.evaluate(script)
+    def run(self, script: str) -> str:
+        """The text that an expression is worth in the page, once it is; empty where the page is just being left."""
+        try:
+            return str(self._page.evaluate(script))
+        except Error as error:
+            if "Execution context was destroyed" in str(error) or "navigat" in str(error):
+                return ""
+            raise BrowserFailed(str(error)) from None
+
+    def press(self, identity: str) -> None:
+        try:
+            self._page.click(f"#{identity}", timeout=10_000, no_wait_after=True)
+        except Error as error:
+            raise BrowserFailed(str(error)) from None
 
     def wait(self, seconds: float) -> None:
-        self.page.wait_for_timeout(seconds * 1000)
+        self._page.wait_for_timeout(seconds * 1000)
 
     def _end(self) -> None:
         self._process.terminate()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 
-from dnslib import QTYPE, RCODE, RR, SOA, A
+from dnslib import QTYPE, RCODE, RR, SOA, A, DNSRecord
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
 
-from handoff.namespace import RESOLVER, ROUTE53
+from handoff.namespace import NEIGHBOUR, RESOLVER, ROUTE53
 from stand import wait_until
 
 TTL = 60  # seconds: of Route 53's alias records, and what is recommended for failover
@@ -85,9 +87,10 @@ class Resolver:
         self._process.wait()
         self._log.close()
 
-    def queries(self) -> list[str]:
-        """The lines of dnsmasq's log that tell what was asked, from where, and from where it was answered."""
-        return [line for line in self._said().splitlines() if "query[" in line or "reply" in line or "cached" in line]
+    def asked(self, name: str) -> int:
+        """Questions for the name's address, but for the neighbour's: a browser in this network asks here."""
+        questions = [line for line in self._said().splitlines() if f"query[A] {name} from " in line]
+        return sum(not line.endswith(f" {NEIGHBOUR}") for line in questions)
 
     def _said(self) -> str:
         self._log.seek(0)
@@ -97,3 +100,26 @@ class Resolver:
         if self._process.poll() is not None:
             raise RuntimeError(f"dnsmasq ended at once: {self._said()}")
         return "started" in self._said()
+
+
+class Neighbour:
+    """Somebody behind the same resolver who asks for the name every second."""
+
+    def __init__(self, name: str) -> None:
+        self._question = DNSRecord.question(name).pack()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+
+    def __enter__(self) -> Neighbour:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+            own.bind((NEIGHBOUR, 0))
+            while not self._ended.wait(1):
+                own.sendto(self._question, (RESOLVER, 53))

@@ -13,6 +13,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from emulator import free_port
+from handoff.chromium import BrowserFailed
 from stand import clean_environment, wait_until
 
 # Firefox as installed, but for what it would ask of servers that do not exist here.
@@ -33,14 +34,10 @@ PREFERENCES = {
 }
 
 
-class BrowserFailed(Exception):
-    """What the browser said to a command."""
-
-
 class Firefox:
     """Takes any certificate: it has no flag for one authority."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pin: str = "") -> None:
         self._folder = folder
         self._numbers = itertools.count(1)
 
@@ -72,13 +69,21 @@ class Firefox:
     def open(self, url: str) -> None:
         self._ask("browsingContext.navigate", context=self._tab, url=url, wait="interactive")
 
-    def run(self, script: str) -> Any:
-        """What an expression is worth in the page, once it is: a string, a number, true or null."""
+    def run(self, script: str) -> str:
+        """The text that an expression is worth in the page, once it is; empty where the page is just being left."""
         target = {"context": self._tab}
-        said = self._ask("script.evaluate", expression=script, target=target, awaitPromise=True, userActivation=True)
+        try:
+            said = self._ask("script.evaluate", expression=script, target=target, awaitPromise=True, userActivation=True)
+        except BrowserFailed as error:
+            if "no such frame" in str(error) or "AbortError" in str(error) or "discarded" in str(error):
+                return ""
+            raise
         if said["type"] != "success":
             raise BrowserFailed(str(said.get("exceptionDetails", {}).get("text")))
-        return said["result"].get("value")
+        return str(said["result"].get("value"))
+
+    def press(self, identity: str) -> None:
+        self.run(f"document.getElementById({json.dumps(identity)}).click()")
 
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)

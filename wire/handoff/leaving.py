@@ -19,15 +19,13 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Error as BrowserError
-
 from gateway import Event, Gateway
 from handoff import lab
 from handoff.app import Live
 from handoff.certificates import Authority
-from handoff.chromium import Visitor
+from handoff.chromium import BrowserFailed, Chromium
 from handoff.dns import Resolver, Route53
-from handoff.firefox import BrowserFailed, Firefox
+from handoff.firefox import Firefox
 from handoff.namespace import API_GATEWAY, GATEWAY, INSTANCE
 from handoff.nginx import gateway_front, web_server
 from scene import API, HOST
@@ -109,7 +107,7 @@ def one(way_name: str, browser: str) -> Outcome:
             folder / "front", gateway.port, way.idle, HOST, certificate, API, authority.issue(API), way.requests,
         ))
         visitor = stack.enter_context(
-            Visitor(folder / "visitor", authority.pin) if browser == "chromium" else Firefox(folder / "visitor")
+            Chromium(folder / "visitor", authority.pin) if browser == "chromium" else Firefox(folder / "visitor")
         )
         try:
             visitor.open(f"https://{HOST}/")
@@ -117,14 +115,14 @@ def one(way_name: str, browser: str) -> Outcome:
             visitor.run(POLL)
             visitor.wait(STALE_AFTER[browser])
             attempt(way, visitor, outcome)
-        except (BrowserError, BrowserFailed) as error:
+        except BrowserFailed as error:
             outcome.failed = str(error)
         time.sleep(0.3)  # the log's last lines
         outcome.connections = len({line.connection for line in front.lines() if line.host == HOST})
     return outcome
 
 
-def attempt(way: Way, visitor: Visitor | Firefox, outcome: Outcome) -> None:
+def attempt(way: Way, visitor: Chromium | Firefox, outcome: Outcome) -> None:
     outcome.before = visitor.run(LOOK)
     if way.silence:
         visitor.run("clearInterval(window.polls)")
@@ -140,10 +138,10 @@ def attempt(way: Way, visitor: Visitor | Firefox, outcome: Outcome) -> None:
         outcome.after = view(visitor, "/")
 
 
-def view(visitor: Visitor | Firefox, path: str) -> str:
+def view(visitor: Chromium | Firefox, path: str) -> str:
     visitor.open(f"https://{HOST}{path}")
     visitor.wait(1)
-    return str(visitor.run(VIA))
+    return visitor.run(VIA)
 
 
 def bridged(event: Event, way: Way) -> Event:

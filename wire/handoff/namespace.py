@@ -17,7 +17,8 @@ INSTANCE = "203.0.113.10"
 INSTANCE_FROM_LAMBDA = "203.0.113.11"  # the same web server, as the starter is told to reach it: tells the two apart
 ROUTE53 = "192.0.2.53"
 RESOLVER = "192.0.2.153"  # the visitor's internet provider
-ADDRESSES = (GATEWAY, API_GATEWAY, INSTANCE, INSTANCE_FROM_LAMBDA, ROUTE53, RESOLVER)
+NEIGHBOUR = "192.0.2.200"  # somebody else behind the same resolver
+ADDRESSES = (GATEWAY, API_GATEWAY, INSTANCE, INSTANCE_FROM_LAMBDA, ROUTE53, RESOLVER, NEIGHBOUR)
 
 PREFIX = "catnap-"
 ETC = Path("/etc/netns")
@@ -60,7 +61,7 @@ class Namespace:
             for link in ("lo", "net0", "net1"):
                 self.ip("link", "set", link, "up")
             for address in ADDRESSES:
-                self.ip("addr", "add", f"{address}/24", "dev", "net0")
+                self.ip("addr", "add", f"{address}/32", "dev", "net0")
             self.ip("route", "add", "default", "dev", "net0")
         except BaseException:
             self.__exit__()
