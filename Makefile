@@ -1,7 +1,7 @@
 # `make` alone prints what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench build sam-local clean
+.PHONY: help demo test check bench bench-handoff build sam-local clean
 
 TOOLS := .tools
 VENV := $(TOOLS)/venv
@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(TOOLS)/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/ready debug-binaries ## Watch the pair do its job on this machine, without AWS (first run: about 8 minutes)
 	@$(PYTHON) wire/demo.py
@@ -37,6 +37,10 @@ build: $(VENV)/ready ## Build the deployable artifacts with SAM (about 10 minute
 
 bench: $(VENV)/ready ## Measure against the proof of concept: build, start-up, answers, memory, size (about 10 minutes)
 	$(PYTHON) wire/bench.py --build
+
+bench-handoff: $(VENV)/ready debug-binaries ## Measure how a waiting visitor gets to the app, in a real browser (Linux, root, about 40 minutes)
+	PYTHONPATH=wire $(PYTHON) -m handoff.bench
+	PYTHONPATH=wire $(PYTHON) -m handoff.leaving
 
 sam-local: build ## Run every sample event with `sam local invoke` (needs a Docker engine)
 	$(PYTHON) wire/sam_local.py

@@ -32,6 +32,8 @@ def main() -> int:
     options.add_argument("--idle", default="10,60,350", type=lab.words, help="seconds until the gateway closes a connection")
     options.add_argument("--kinds", default=",".join(KINDS), type=lab.words, help="what the app's page does")
     options.add_argument("--turns-after", default="65", type=lab.words, help="seconds until the health check turns: 65, 22, 12")
+    options.add_argument("--browsers", default="chromium", type=lab.words, help="chromium, firefox")
+    options.add_argument("--neighbour", action="store_true", help="somebody else asks the same resolver all the time")
     options.add_argument("--times", default=1, type=int, help="runs of each cell")
     options.add_argument("--cap", default=420, type=float, help="seconds after which nobody waits any longer")
     options.add_argument("--beside", default=9, type=int, help="cells that run side by side")
@@ -39,13 +41,13 @@ def main() -> int:
     chosen = options.parse_args()
     lab.must_work()
     cells = [
-        Cell(strategy, int(idle), kind, turns_after=float(turns_after), cap=chosen.cap)
-        for _, turns_after, strategy, idle, kind in itertools.product(
-            range(chosen.times), chosen.turns_after, chosen.strategies, chosen.idle, chosen.kinds)
+        Cell(strategy, int(idle), kind, float(turns_after), cap=chosen.cap, browser=browser, neighbour=chosen.neighbour)
+        for browser, strategy, turns_after, idle, kind, _ in itertools.product(
+            chosen.browsers, chosen.strategies, chosen.turns_after, chosen.idle, chosen.kinds, range(chosen.times))
     ]
     results = measure(cells, chosen.beside, chosen.raw)
-    print(f"\nChromium {version()}, {chosen.beside} cells side by side, nobody waits for longer than {chosen.cap:g} s.\n")
     print(table(results))
+    print(f"\nChromium {version()}; {chosen.beside} cells side by side, nobody waits for longer than {chosen.cap:g} s.")
     return 1 if any(result.failed for result in results) else 0
 
 
@@ -81,7 +83,7 @@ def read(result: dict[str, Any]) -> Result:
 
 def line(result: Result) -> str:
     cell = result.cell
-    told = f"{cell.strategy}, gateway {cell.idle} s, {cell.kind}: "
+    told = f"{cell.browser}, {cell.strategy}, gateway {cell.idle} s, {cell.kind}: "
     if result.failed:
         return told + f"FAILED: {result.failed}"
     screen = f"on screen after {result.screen} s ({result.screen_via})" if result.screen is not None else "never on screen"
@@ -89,44 +91,35 @@ def line(result: Result) -> str:
     return told + f"{screen}, {direct}, in {result.watched:.0f} s"
 
 
+HEAD = (
+    "browser", "strategy", "check turns after", "gateway closes idle after", "the app's page", "app on screen",
+    "tab talks to the instance itself", "requests bridged", "errors",
+)
+
+
 def table(results: list[Result]) -> str:
     """Markdown. A cell that was run more than once has all its figures."""
-    rows: dict[tuple[Any, ...], list[Result]] = {}
+    rows: dict[tuple[str, ...], list[Result]] = {}
     for result in results:
         cell = result.cell
-        rows.setdefault((cell.strategy, cell.turns_after, cell.idle, cell.kind), []).append(result)
-    lines = [
-        "| strategy | check turns after | gateway closes idle after | the app's page | app on screen | tab talks to the "
-        "instance itself | connections to the gateway | requests bridged |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for (strategy, turns_after, idle, kind), runs in rows.items():
-        cells = [
-            " / ".join(each(result) for result in runs) for each in (screen, direct, connections, bridged)
-        ]
-        lines.append(f"| {strategy} | {turns_after:g} s | {idle} s | {kind} | {' | '.join(cells)} |")
+        browser = cell.browser + (", shared resolver" if cell.neighbour else "")
+        key = browser, cell.strategy, f"{cell.turns_after:g} s", f"{cell.idle} s", cell.kind
+        rows.setdefault(key, []).append(result)
+    lines = [f"| {' | '.join(HEAD)} |", "| --- " * len(HEAD) + "|"]
+    for key, runs in rows.items():
+        figures = zip(*map(figures_of, runs))
+        lines.append(f"| {' | '.join([*key, *(' / '.join(each) for each in figures)])} |")
     reader = f"A quiet page is left for the next one every {VIEWS_EVERY} s once it is on the screen."
     return "\n".join([*lines, "", reader])
 
 
-def screen(result: Result) -> str:
-    return "failed" if result.failed else seconds(result.screen, result)
-
-
-def direct(result: Result) -> str:
-    return "failed" if result.failed else seconds(result.direct, result)
-
-
-def connections(result: Result) -> str:
-    return str(result.connections)
-
-
-def bridged(result: Result) -> str:
-    return str(result.bridged)
-
-
-def seconds(value: float | None, result: Result) -> str:
-    return f"never in {result.watched:.0f} s" if value is None else f"{value:.1f} s"
+def figures_of(result: Result) -> list[str]:
+    if result.failed:
+        return ["failed"] * 4
+    screen, direct = (
+        f"never in {result.watched:.0f} s" if at is None else f"{at:.1f} s" for at in (result.screen, result.direct)
+    )
+    return [screen, direct, str(result.bridged), str(result.errors)]
 
 
 if __name__ == "__main__":

@@ -42,6 +42,9 @@ class Firefox:
         self._numbers = itertools.count(1)
 
     def __enter__(self) -> Firefox:
+        browser = program()
+        if not browser:
+            raise FileNotFoundError("Firefox is not installed: sudo apt-get install firefox-esr")
         profile = self._folder / "profile"
         profile.mkdir(parents=True)
         lines = (f'user_pref("{name}", {json.dumps(value)});' for name, value in PREFERENCES.items())
@@ -49,7 +52,7 @@ class Firefox:
         port = free_port()
         self._log = (self._folder / "firefox.log").open("wb")
         self._process = subprocess.Popen(
-            [program(), "--headless", "--no-remote", "--profile", str(profile), f"--remote-debugging-port={port}"],
+            [browser, "--headless", "--no-remote", "--profile", str(profile), f"--remote-debugging-port={port}"],
             env={**clean_environment(), "HOME": str(self._folder)}, stdin=subprocess.DEVNULL, stdout=self._log,
             stderr=subprocess.STDOUT,
         )
@@ -121,8 +124,9 @@ class Firefox:
         self._log.close()
 
 
-def program() -> str:
-    for name in ("firefox-esr", "firefox"):
-        if path := shutil.which(name):
-            return path
-    raise FileNotFoundError("Firefox is not installed: sudo apt-get install firefox-esr")
+def is_installed() -> bool:
+    return program() is not None
+
+
+def program() -> str | None:
+    return shutil.which("firefox-esr") or shutil.which("firefox")

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from gateway import Event, Gateway
-from handoff import lab
+from handoff import firefox, lab
 from handoff.app import Live
 from handoff.certificates import Authority
 from handoff.chromium import BrowserFailed, Chromium
@@ -165,7 +165,8 @@ def main() -> int:
     options.add_argument("--beside", default=6, type=int, help="runs side by side")
     chosen = options.parse_args()
     lab.must_work()
-    runs = [(way, browser) for browser in chosen.browsers for way in chosen.ways]
+    browsers = [name for name in chosen.browsers if name != "firefox" or firefox.is_installed()]
+    runs = [(way, browser) for browser in browsers for way in chosen.ways]
     outcomes = lab.side_by_side(lambda run: in_its_own_network(*run), runs, chosen.beside)
     print(table(outcomes))
     return 1 if any(outcome.failed for outcome in outcomes) else 0

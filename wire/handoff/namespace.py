@@ -81,8 +81,9 @@ class Namespace:
         """
         python: Sequence[str] = (sys.executable, "-m", module, *arguments)
         command = ["ip", "netns", "exec", self.name, "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *python]
+        environment = {**os.environ, "PYTHONPATH": str(WIRE)}
         return subprocess.Popen(
-            command, cwd=WIRE, stdin=subprocess.PIPE, text=True, start_new_session=True, **options
+            command, env=environment, stdin=subprocess.PIPE, text=True, start_new_session=True, **options
         )
 
 
