@@ -24,8 +24,8 @@ use shared::wake::{self, Action, WakeDecision};
 pub use event::{Mended, Sent, Visit, mend};
 pub use http_app::HttpApp;
 
-use handoff::Bridged;
 use handoff::bridge::Unbridged;
+use handoff::{Bridged, Failover};
 use observe::{Addressed, Memory, Seen};
 
 /// What the starter keeps between two requests of a warm Lambda.
@@ -133,7 +133,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
 
     fn record(&self, asked: &Asked<'_>, seen: &Seen, decision: &WakeDecision, bridged: Option<&Bridged>) {
         let mut counts = tally::counts(asked.class, seen, decision);
-        counts.extend(bridged.filter(|bridged| bridged.is_stuck).map(|_| Count::FailoverStuck));
+        counts.extend(bridged.filter(|bridged| bridged.failover == Failover::Stuck).map(|_| Count::FailoverStuck));
         let entry = tally::Entry::new(asked.visit, Some(asked.class)).with_seen(seen, decision).with_bridged(bridged);
         self.write(asked.moment.now, asked.addressed.host.as_str(), &counts, &entry);
     }

@@ -17,6 +17,7 @@ use shared::wake::{NoTarget, Observation};
 
 use crate::Starter;
 use crate::event::Visit;
+use crate::handoff::Dns;
 use crate::handoff::bridge::Unconverged;
 
 /// Instances are looked at no more often than this.
@@ -57,10 +58,12 @@ pub(crate) struct Memory {
     refused: HashMap<InstanceId, At<Trouble>>,
     /// Instances whose app did not answer yet, by the start that this was seen of.
     starting: HashMap<InstanceId, At<DateTime<Utc>>>,
-    /// Whether DNS leads to the instance.
-    pub(crate) converged: HashMap<HostName, At<bool>>,
-    /// Since when apps are bridged because it does not.
+    /// Whom DNS leads to.
+    pub(crate) dns: HashMap<HostName, Dns>,
+    /// Since when apps are bridged because DNS leads elsewhere.
     pub(crate) unconverged: HashMap<HostName, Unconverged>,
+    /// Who was sent off an old connection, by address.
+    pub(crate) sent_away: HashMap<String, DateTime<Utc>>,
 }
 
 /// An app that answered.
@@ -72,13 +75,13 @@ struct Ready {
 }
 
 #[derive(Debug)]
-pub(crate) struct At<T> {
-    pub(crate) at: DateTime<Utc>,
-    pub(crate) what: T,
+struct At<T> {
+    at: DateTime<Utc>,
+    what: T,
 }
 
 impl<T: Clone> At<T> {
-    pub(crate) fn within(&self, age: TimeDelta, now: DateTime<Utc>) -> Option<T> {
+    fn within(&self, age: TimeDelta, now: DateTime<Utc>) -> Option<T> {
         (now - self.at < age).then(|| self.what.clone())
     }
 }

@@ -7,8 +7,8 @@ use shared::record::Count;
 use shared::wake::{Action, WakeDecision, WakeReason};
 
 use crate::event::Visit;
-use crate::handoff::Bridged;
 use crate::handoff::bridge::Unbridged;
+use crate::handoff::{Bridged, Failover};
 use crate::observe::Seen;
 
 /// One request, for the log: with all that the visitor is not told.
@@ -30,6 +30,8 @@ pub(crate) struct Entry<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     unbridged: Option<Unbridged>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    failover: Option<Failover>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'a [String],
@@ -50,6 +52,7 @@ impl<'a> Entry<'a> {
             state: None,
             bridged: None,
             unbridged: None,
+            failover: None,
             error: None,
             warnings: &[],
             method: visit.method.as_str(),
@@ -77,6 +80,7 @@ impl<'a> Entry<'a> {
         Self {
             bridged: answer.and_then(|answer| answer.as_ref().ok()).map(|answer| answer.status().as_u16()),
             unbridged: answer.and_then(|answer| answer.as_ref().err()).copied(),
+            failover: bridged.map(|bridged| bridged.failover),
             ..self
         }
     }

@@ -22,7 +22,7 @@ from pathlib import Path
 from gateway import Event, Gateway
 from handoff import firefox, lab
 from handoff.app import Live
-from handoff.certificates import Authority
+from certificates import Authority
 from handoff.chromium import BrowserFailed, Chromium
 from handoff.dns import Resolver, Route53
 from handoff.firefox import Firefox

@@ -6,25 +6,36 @@ pub(crate) mod poll;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::Response;
 use lambda_http::Body;
+use serde::Serialize;
 use shared::cloud::{App, Cloud, Destination, Limits};
 use shared::config::{Config, Handoff};
-use shared::model::Instance;
+use shared::model::{HostName, Instance};
 use shared::record::Sink;
 
-use crate::observe::{At, Seen};
+use crate::observe::Seen;
 use crate::{Asked, Starter};
 use bridge::{Unbridged, Unconverged};
 
 /// DNS is asked no more often than this.
 const LOOK_UP_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
+/// A client is sent off its old connection no more often than this.
+const SEND_AWAY_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(30);
+
+/// What DNS said.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dns {
+    looked_at: DateTime<Utc>,
+    /// Since when the instance's address was seen in every answer.
+    leads_here_since: Option<DateTime<Utc>>,
+}
 
 /// What came of bridging a request.
 #[derive(Debug)]
 pub(crate) struct Bridged {
     /// The app's answer.
     pub(crate) answer: Result<Response<Body>, Unbridged>,
-    /// DNS should long lead to the app.
-    pub(crate) is_stuck: bool,
+    /// Whether it still needs to be bridged.
+    pub(crate) failover: Failover,
 }
 
 /// Where a request is passed on to: only where the starter itself got an answer, over TLS.
@@ -44,42 +55,74 @@ pub(crate) fn navigate_after(config: &Config, seen: &Seen, unbridged: Option<Unb
     }
 }
 
+/// Whether DNS leads visitors to the instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Failover {
+    /// Not yet, or nobody knows.
+    Converging,
+    /// Not yet, and it should have for long.
+    Stuck,
+    /// It does: who still comes here has a DNS answer or a connection from before.
+    Converged,
+}
+
 impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     /// Answers for the app.
     pub(crate) async fn bridge(&self, asked: &Asked<'_>, to: &Destination, seen: &Seen) -> Bridged {
         let Asked { visit, moment, .. } = asked;
+        let now = moment.now;
+        let dns = self.dns(to, seen.instance(), now).await;
+        let failover = self.failover(&to.host, dns, now);
+        let left_behind = dns.is_some_and(|dns| bridge::is_left_behind(visit, dns.leads_here_since, now));
+        if left_behind && self.may_send_away(&visit.source_ip, now) {
+            return Bridged { answer: Ok(bridge::misdirected()), failover };
+        }
         let limits = Limits { until: moment.answer_by, bytes: bridge::MOST_BYTES_TO_READ };
         let forward = async {
             let request = bridge::outgoing(visit, &to.host)?;
             let answer = self.app.forward(to, request, limits).await.map_err(Unbridged::Unforwarded)?;
             bridge::incoming(answer, &visit.method)
         };
-        let (answer, is_stuck) = tokio::join!(forward, self.is_stuck(to, seen.instance(), moment.now));
-        Bridged { answer, is_stuck }
+        Bridged { answer: forward.await, failover }
     }
 
-    /// Whether the failover should long have converged: DNS still leads elsewhere.
-    async fn is_stuck(&self, to: &Destination, instance: Option<&Instance>, now: DateTime<Utc>) -> bool {
-        let Some(own) = instance.and_then(|instance| instance.public_address) else { return false };
-        let known = self.memory().converged.get(&to.host).and_then(|seen| seen.within(LOOK_UP_AGAIN_AFTER, now));
-        let converged = match known {
-            Some(converged) => converged,
-            None => {
-                let addresses = self.app.addresses(&to.host).await;
-                let before = || self.memory().converged.get(&to.host).is_some_and(|seen| seen.what);
-                let converged = if addresses.is_empty() { before() } else { addresses.contains(&own) };
-                self.memory().converged.insert(to.host.clone(), At { at: now, what: converged });
-                converged
-            }
-        };
-        let unconverged = &mut self.memory().unconverged;
-        if converged {
-            unconverged.remove(&to.host);
-            return false;
+    /// Whom DNS leads to; none when nobody can tell.
+    async fn dns(&self, to: &Destination, instance: Option<&Instance>, now: DateTime<Utc>) -> Option<Dns> {
+        let own = instance?.public_address?;
+        let known = self.memory().dns.get(&to.host).copied();
+        if let Some(dns) = known.filter(|dns| now - dns.looked_at < LOOK_UP_AGAIN_AFTER) {
+            return Some(dns);
         }
-        let before = unconverged.get(&to.host).copied();
-        let again = Unconverged::again(before, now);
-        unconverged.insert(to.host.clone(), again);
-        again.is_stuck()
+        let addresses = self.app.addresses(&to.host).await;
+        if addresses.is_empty() {
+            return known;
+        }
+        let before = known.and_then(|dns| dns.leads_here_since);
+        let dns = Dns { looked_at: now, leads_here_since: addresses.contains(&own).then(|| before.unwrap_or(now)) };
+        self.memory().dns.insert(to.host.clone(), dns);
+        Some(dns)
+    }
+
+    fn failover(&self, host: &HostName, dns: Option<Dns>, now: DateTime<Utc>) -> Failover {
+        let unconverged = &mut self.memory().unconverged;
+        match dns {
+            Some(Dns { leads_here_since: Some(_), .. }) => {
+                unconverged.remove(host);
+                Failover::Converged
+            }
+            _ => {
+                let again = Unconverged::again(unconverged.get(host).copied(), now);
+                unconverged.insert(host.clone(), again);
+                if again.is_stuck() { Failover::Stuck } else { Failover::Converging }
+            }
+        }
+    }
+
+    /// Sends nobody away a second time: a resolver that keeps the old answer would make of it a loop.
+    fn may_send_away(&self, source_ip: &str, now: DateTime<Utc>) -> bool {
+        let sent_away = &mut self.memory().sent_away;
+        sent_away.retain(|_, at| now - *at < SEND_AWAY_AGAIN_AFTER);
+        sent_away.insert(source_ip.into(), now).is_none()
     }
 }
