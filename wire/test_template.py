@@ -73,6 +73,7 @@ def test_every_parameter_is_used_described_and_in_one_group():
     ("HealthCheckRegions", ["us-east-1,us-west-1,us-west-2", PARAMETERS["HealthCheckRegions"]["Default"]],
      ["us-east-1,us-west-2", "us-east-1,us-west-2,us-east-1", "us-east-1,us-west-2,eu-central-1",
       "us-east-1, us-west-2, eu-west-1"]),
+    ("AlarmEmail", ["", "ops@example.com"], ["ops", "ops@example", "a b@example.com"]),
     ("WakePaths", ["", "/hooks/", "/hooks/,/api/", "/hooks/, /api/"], ["hooks", "/", "/hooks/,", "/hooks/ /api/", "/hooks/*"]),
     ("Origin", ["", "https://app.example.com:8443", "http://app.example.com:65535"],
      ["app.example.com", "https://app.example.com/", "https://app.example.com:65536", "ftp://x"]),
@@ -206,6 +207,19 @@ def test_a_certificate_is_made_only_when_none_is_given():
     assert deployed()["Certificate"]["DomainValidationOptions"] == [
         {"DomainName": "app.example.com", "HostedZoneId": "Z0123456789ABC"}]
     assert "Certificate" not in deployed(CertificateArn=arn)
+
+
+def test_a_failover_that_does_not_converge_rings_once_for_all_that_it_lasts():
+    alarm = deployed()["FailoverStuckAlarm"]
+    counted = re.findall(r"^    (\w+)[,(]", (ROOT / "shared/src/record.rs").read_text(), re.M)
+    assert alarm["MetricName"] in counted, counted
+    assert (alarm["Namespace"], alarm["Dimensions"]) == ("Catnap", [{"Name": "App", "Value": "app.example.com"}])
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+    assert alarm["TreatMissingData"] == "notBreaching", "while the app naps nothing reports"
+    assert "AlarmActions" not in alarm and "Alarms" not in deployed()
+    stack = deployed(AlarmEmail="ops@example.com")
+    assert stack["FailoverStuckAlarm"]["AlarmActions"] == [{"Ref": "Alarms"}]
+    assert stack["Alarms"]["Subscription"] == [{"Protocol": "email", "Endpoint": "ops@example.com"}]
 
 
 def test_the_stopper_ticks_and_a_lost_tick_is_kept():
