@@ -14,7 +14,8 @@ BOTH = {"CATNAP_APP_DOMAIN", "CATNAP_INSTANCE_ID", "CATNAP_HEALTH_CHECK_ID",
         "CATNAP_BOOT_DEADLINE_SECONDS", "CATNAP_DRY_RUN"}
 ENVIRONMENT = {
     "Starter": BOTH | {"CATNAP_HEALTH_PATH", "CATNAP_ORIGIN", "CATNAP_WAKE_ON", "CATNAP_WAKE_PATHS",
-                       "CATNAP_WAITING_STATUS", "CATNAP_STATUS_ORIGIN", "CATNAP_HANDOFF"},
+                       "CATNAP_WAITING_STATUS", "CATNAP_STATUS_ORIGIN", "CATNAP_HANDOFF", "CATNAP_APP_NAME", "CATNAP_ACCENT_COLOR",
+                       "CATNAP_LOGO_URL", "CATNAP_SUPPORT_URL"},
     "Stopper": BOTH | {"CATNAP_IDLE_MINUTES", "CATNAP_ACTIVITY_BYTES", "CATNAP_ON_SICK"},
 }
 OWN_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -78,6 +79,14 @@ def test_every_parameter_is_used_described_and_in_one_group():
     ("Origin", ["", "https://app.example.com:8443", "http://app.example.com:65535"],
      ["app.example.com", "https://app.example.com/", "https://app.example.com:65536", "ftp://x"]),
     ("HealthPath", ["/", "/health?full=1"], ["health", "/a b", "/#top"]),
+    ("AppName", ["", "Wiki & Co. <ü>", "x" * 80], ["two\nlines", "x" * 81]),
+    ("AccentColor", ["", "#3559c7", "#FFFFFF"], ["3559c7", "#fff", "teal"]),
+    ("LogoUrl", ["", "https://cdn.example.com/logo.svg?v=2", "data:image/png;base64,iVBORw0KGgo=",
+                 "data:image/svg+xml,%3Csvg/%3E"],
+     ["http://cdn.example.com/x", "https://a.example.com;script-src/x", "https://*.example.com/x", "data:text/html,x",
+      "https://cdn.example.com/a b", "data:image/png", "javascript:alert(1)"]),
+    ("SupportUrl", ["", "https://help.example.com/?x=1", "mailto:help@example.com?subject=x"],
+     ["help@example.com", "http://help.example.com", "mailto:", "mailto:@x", "javascript:alert(1)"]),
     ("ActivityBytes", ["auto", "50000"], ["", "0", "1e6", "-1"]),
     ("Schedule", ["rate(1 hour)", "rate(5 minutes)", "cron(0/10 * * * ? *)"], ["1 hour", "rate(0 hours)", "cron(0 * * *)"]),
 ])

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::classify::{WakeOn, WakePath};
 use crate::idle::{OnSick, Policy};
+use crate::look::{AppName, Logo, PageLook, Rgb, SupportUrl};
 use crate::model::{HealthCheckId, HostName, InstanceId, Unreadable};
 
 /// One setting by all its names.
@@ -43,6 +44,10 @@ settings! {
     HANDOFF: Some("Handoff"), Some("CATNAP_HANDOFF"), None;
     STATUS_ORIGIN: None, Some("CATNAP_STATUS_ORIGIN"), None;
     WAITING_STATUS: Some("WaitingStatus"), Some("CATNAP_WAITING_STATUS"), None;
+    APP_NAME: Some("AppName"), Some("CATNAP_APP_NAME"), None;
+    ACCENT_COLOR: Some("AccentColor"), Some("CATNAP_ACCENT_COLOR"), None;
+    LOGO_URL: Some("LogoUrl"), Some("CATNAP_LOGO_URL"), None;
+    SUPPORT_URL: Some("SupportUrl"), Some("CATNAP_SUPPORT_URL"), None;
     BOOT_DEADLINE: Some("BootDeadlineSeconds"), Some("CATNAP_BOOT_DEADLINE_SECONDS"), None;
     IDLE_MINUTES: Some("IdleMinutes"), Some("CATNAP_IDLE_MINUTES"), Some("catnap:idle-minutes");
     ACTIVITY_BYTES: Some("ActivityBytes"), Some("CATNAP_ACTIVITY_BYTES"), Some("catnap:activity-bytes");
@@ -150,6 +155,8 @@ pub struct Config {
     pub status_origin: Option<String>,
     /// The status of the waiting page.
     pub waiting_status: u16,
+    /// How the waiting page looks.
+    pub look: PageLook,
     /// How long a boot may take before it is called overdue.
     pub boot_deadline: TimeDelta,
     /// What the stopper goes by, where no tag says otherwise.
@@ -236,6 +243,12 @@ impl Config {
                     _ => Err(Unreadable { takes: "503 or 200" }),
                 })?
                 .unwrap_or(503),
+            look: PageLook {
+                app_name: lookup.get(APP_NAME, AppName::from_str)?,
+                accent: lookup.get(ACCENT_COLOR, Rgb::from_str)?.unwrap_or_default(),
+                logo: lookup.get(LOGO_URL, Logo::from_str)?,
+                support: lookup.get(SUPPORT_URL, SupportUrl::from_str)?,
+            },
             boot_deadline,
             policy: Policy {
                 idle: lookup.get(IDLE_MINUTES, idle_minutes)?.unwrap_or(TimeDelta::minutes(60)),
@@ -305,6 +318,7 @@ mod tests {
         assert_eq!(config.wake_on, WakeOn::Visit);
         assert_eq!(config.waiting_status, 503);
         assert_eq!(config.handoff, Handoff::Bridge);
+        assert_eq!(config.look, PageLook::default());
         assert_eq!(config.boot_deadline, TimeDelta::seconds(300));
         assert_eq!(config.policy.idle, TimeDelta::minutes(60));
         assert_eq!(config.policy.activity_bytes, None);
@@ -328,6 +342,10 @@ mod tests {
             ("CATNAP_HANDOFF", "redirect"),
             ("CATNAP_STATUS_ORIGIN", "ftp://x"),
             ("CATNAP_WAITING_STATUS", "404"),
+            ("CATNAP_APP_NAME", "two\nlines"),
+            ("CATNAP_ACCENT_COLOR", "teal"),
+            ("CATNAP_LOGO_URL", "http://cdn.example.com/logo.png"),
+            ("CATNAP_SUPPORT_URL", "help@example.com"),
             ("CATNAP_BOOT_DEADLINE_SECONDS", "5m"),
             ("CATNAP_IDLE_MINUTES", "4"),
             ("CATNAP_IDLE_MINUTES", "sixty"),

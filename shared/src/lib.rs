@@ -9,6 +9,7 @@ pub mod cloud;
 pub mod config;
 pub mod idle;
 pub mod learned;
+pub mod look;
 pub mod model;
 pub mod noise;
 pub mod overrides;
