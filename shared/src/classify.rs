@@ -10,6 +10,8 @@ use serde::Serialize;
 
 use crate::model::{HostName, Unreadable};
 
+mod agent;
+
 /// The path of the page's live status.
 pub const STATUS_PATH: &str = "/.catnap/status";
 /// The path of the wake call.
@@ -99,14 +101,20 @@ pub enum Class {
     HeadOrOptions,
     /// A path that browsers ask for by themselves, or that scanners try.
     ProbePath,
-    /// A crawler, a link preview or a monitor, by its user agent.
+    /// A program that says so by its user agent: a crawler, a link preview, a monitor, a feed reader, a library.
     Bot,
+    /// It calls itself a browser of these years, without the headers that this one always sends: a script in
+    /// disguise, or a person whose headers a proxy took away. So it gets the page, and the page may ask.
+    Disguised,
     /// A person's browser opens a page.
     Navigation,
     /// An open tab of the app is used again: an unsafe request of the same origin.
     AppTab,
-    /// Anything else: an API client, a script, an image.
+    /// It may come from a person: the app's own page fetches something, a form comes from another site, or there are
+    /// no headers by which to tell.
     Client,
+    /// Anything else: an image, a style, a script, what another site embeds, a connection that a page reopens.
+    Other,
 }
 
 /// Who sent a wake call.
@@ -188,16 +196,28 @@ pub fn classify(request: &Request<'_>, wake_paths: &[WakePath]) -> Class {
         Class::WakePath
     } else if method == Method::HEAD || method == Method::OPTIONS {
         Class::HeadOrOptions
-    } else if is_probe_path(path) {
+    } else if is_probe_path(path, has_fetch_metadata(headers)) {
         Class::ProbePath
-    } else if is_bot(text(headers, USER_AGENT.as_str())) {
+    } else {
+        by_who_asks(request)
+    }
+}
+
+fn by_who_asks(request: &Request<'_>) -> Class {
+    let Request { method, headers, .. } = *request;
+    let user_agent = text(headers, USER_AGENT.as_str());
+    if agent::is_program(user_agent, has_fetch_metadata(headers)) || agent::is_headless(text(headers, "sec-ch-ua")) {
         Class::Bot
+    } else if agent::has_fetch_metadata(user_agent) && !has_fetch_metadata(headers) {
+        Class::Disguised
     } else if method == Method::GET && wants_page(headers) {
         Class::Navigation
-    } else if !method.is_safe() && is_same_origin(request) {
+    } else if !method.is_safe() && is_same_origin(request) && is_meant(headers) {
         Class::AppTab
-    } else {
+    } else if may_be_a_persons(request) {
         Class::Client
+    } else {
+        Class::Other
     }
 }
 
@@ -205,8 +225,34 @@ pub fn classify(request: &Request<'_>, wake_paths: &[WakePath]) -> Class {
 #[must_use]
 pub fn wants_page(headers: &HeaderMap) -> bool {
     let html = text(headers, ACCEPT.as_str()).to_ascii_lowercase().contains("text/html");
-    let tells_mode = headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"));
-    html && (!tells_mode || text(headers, "sec-fetch-mode") == "navigate")
+    html && (navigates(headers) || !has_fetch_metadata(headers))
+}
+
+fn has_fetch_metadata(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"))
+}
+
+fn navigates(headers: &HeaderMap) -> bool {
+    text(headers, "sec-fetch-mode") == "navigate"
+}
+
+/// Whether a page asked by what someone did in it. Beacons, pings and reports are sent when a tab is closed, too.
+fn is_meant(headers: &HeaderMap) -> bool {
+    text(headers, "sec-fetch-mode") != "no-cors" && text(headers, "sec-fetch-dest") != "report"
+}
+
+/// Neither page nor open tab. Where the browser tells, it is a fetch of the app's own site, or a form that another
+/// site sends here (a sign-in that comes back). Where it does not, only `Accept` tells a page's parts from a page.
+fn may_be_a_persons(request: &Request<'_>) -> bool {
+    let Request { method, headers, .. } = *request;
+    if has_fetch_metadata(headers) {
+        let fetches = matches!(text(headers, "sec-fetch-mode"), "cors" | "same-origin")
+            && text(headers, "sec-fetch-dest") == "empty"
+            && !text(headers, ACCEPT.as_str()).contains("text/event-stream");
+        navigates(headers) || (fetches && text(headers, "sec-fetch-site") != "cross-site")
+    } else {
+        method == Method::GET && !headers.contains_key(ACCEPT)
+    }
 }
 
 /// A header's value as text; empty when it is not there or not readable.
@@ -216,8 +262,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 
 /// A prerender carries all marks of a navigation by a person, so this is looked at first.
 fn is_prefetch(headers: &HeaderMap) -> bool {
-    ["sec-purpose", "purpose", "x-moz"].iter().any(|name| {
-        let value = text(headers, name);
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().any(|name| {
+        let value = text(headers, name).to_ascii_lowercase();
         value.contains("prefetch") || value.contains("prerender") || value.contains("preview")
     })
 }
@@ -226,10 +272,12 @@ fn wake_call(request: &Request<'_>) -> Option<Caller> {
     if request.method != Method::POST {
         return None;
     }
+    let names_its_site = ["sec-fetch-site", ORIGIN.as_str()].iter().any(|name| request.headers.contains_key(*name));
     match text(request.headers, WAKE_HEADER) {
+        _ if names_its_site && !is_same_origin(request) => None,
         "wake" => Some(Caller::Script),
         "press" => Some(Caller::Person),
-        _ => is_same_origin(request).then_some(Caller::Person),
+        _ => names_its_site.then_some(Caller::Person),
     }
 }
 
@@ -243,82 +291,22 @@ fn is_same_origin(request: &Request<'_>) -> bool {
     }
 }
 
-fn is_probe_path(path: &str) -> bool {
-    const EXACT: &[&str] = &["/favicon.ico", "/robots.txt", "/sitemap.xml", "/ads.txt", "/security.txt", "/humans.txt"];
-    const PREFIXES: &[&str] = &["/apple-touch-icon", "/wp-", "/cgi-bin/", "/vendor/", "/actuator/", "/boaform/"];
-    const SUFFIXES: &[&str] = &[".php", ".asp", ".aspx", ".jsp", ".cgi", ".env", ".bak", ".sql"];
+/// What machines ask for; and what scanners try, unless a browser's engine asks: then the app is written so.
+fn is_probe_path(path: &str, is_engine: bool) -> bool {
+    const EXACT: &[&str] = &["/robots.txt", "/sitemap.xml", "/ads.txt", "/app-ads.txt", "/security.txt", "/humans.txt"];
+    const PARTS: &[&str] = &["/favicon.ico", "/apple-touch-icon", "/browserconfig.xml", "/crossdomain.xml"];
+    const TRIED_PREFIXES: &[&str] = &["/cgi-bin/", "/vendor/", "/actuator/", "/boaform/", "/phpmyadmin", "/hnap1"];
+    const TRIED_SUFFIXES: &[&str] = &[".php", ".asp", ".aspx", ".jsp", ".cgi", ".env", ".bak", ".sql"];
     let path = path.to_ascii_lowercase();
+    let is_tried = || {
+        path.contains("/wp-")
+            || TRIED_PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+            || TRIED_SUFFIXES.iter().any(|suffix| path.ends_with(suffix))
+    };
     EXACT.contains(&path.as_str())
-        || PREFIXES.iter().any(|prefix| path.starts_with(prefix))
-        || SUFFIXES.iter().any(|suffix| path.ends_with(suffix))
+        || PARTS.iter().any(|part| path.contains(part))
         || path.contains("/.") // dotfiles and /.well-known/
-}
-
-/// Marks of programs that nobody sits in front of, in lower case. An empty user agent is one too.
-fn is_bot(user_agent: &str) -> bool {
-    const MARKS: &[&str] = &[
-        "bot",
-        "crawl",
-        "spider",
-        "slurp",
-        "preview",
-        "facebookexternalhit",
-        "facebookcatalog",
-        "whatsapp",
-        "skypeuripreview",
-        "embedly",
-        "iframely",
-        "pinterest",
-        "mastodon",
-        "bluesky",
-        "vkshare",
-        "outbrain",
-        "monitor",
-        "uptime",
-        "pingdom",
-        "statuscake",
-        "site24x7",
-        "datadog",
-        "newrelic",
-        "route53-health-check",
-        "headlesschrome",
-        "phantomjs",
-        "lighthouse",
-        "pagespeed",
-        "gtmetrix",
-        "scan",
-        "nmap",
-        "zgrab",
-        "masscan",
-        "censys",
-        "shodan",
-        "nikto",
-        "nuclei",
-        "sqlmap",
-        "wpscan",
-        "expanse",
-        "internet-measurement",
-        "feed",
-        "rss",
-        "archive",
-        "validator",
-        "checker",
-        "google-read-aloud",
-        "googleother",
-        "google-inspectiontool",
-        "apis-google",
-        "mediapartners",
-        "bingpreview",
-        "yandex",
-        "baidu",
-        "ahrefs",
-        "semrush",
-        "chatgpt",
-        "claude",
-        "perplexity",
-    ]; // fmt: one mark a line would be longer than the rest of the file
-    let user_agent = user_agent.to_ascii_lowercase();
-    user_agent.is_empty() || MARKS.iter().any(|mark| user_agent.contains(mark))
+        || (!is_engine && is_tried())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ const EVENTS: &[(&str, u16, &str, [bool; 3])] = &[
     ("visit", 503, "text/html; charset=utf-8", [false, false, true]),
     ("wake", 202, "application/json", [true, false, true]),
     ("status", 200, "application/json", [false, false, false]),
-    ("api", 503, "application/problem+json", [false, false, true]),
+    ("api", 503, "application/problem+json", [false, false, false]),
     ("webhook", 503, "application/problem+json", [true, true, true]),
     ("bot", 503, "application/problem+json", [false, false, false]),
     ("prefetch", 503, "text/html; charset=utf-8", [false, false, false]),
@@ -105,7 +105,11 @@ async fn a_bots_page_does_not_ask_by_itself() {
         World::new().ask(request("GET", "/", &[("user-agent", agent), ("accept", "text/html")])).await.text
     };
     assert!(page("Mozilla/5.0 HeadlessChrome/154.0").await.contains("\"wakes_by_itself\":false"));
-    assert!(page("Mozilla/5.0 Chrome/154.0").await.contains("\"wakes_by_itself\":true"));
+    assert!(
+        page("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/154.0.0.0 Safari/537.36")
+            .await
+            .contains("\"wakes_by_itself\":true")
+    );
 }
 
 #[tokio::test]
