@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, AsyncIterator, Callable, Mapping
 
 from bench_build import build_floor, measure_build
+from bench_filter import measure_filter
 from bench_report import print_report
 from bench_servers import Answer, Ec2, RuntimeApi, make_tls, record_ec2
 from cpu_share import CpuShare, NotHere
@@ -77,6 +78,7 @@ def main() -> None:
     starter = chosen.starter or find_starter(bin_dir)
     floor = chosen.floor or build_floor()
     asyncio.run(bench(starter, floor, chosen.runs, chosen.slow_runs, chosen.warm))
+    print("\n" + measure_filter())
     if build:
         print(build)
 
