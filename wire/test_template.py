@@ -14,16 +14,17 @@ BOTH = {"CATNAP_APP_DOMAIN", "CATNAP_INSTANCE_ID", "CATNAP_HEALTH_CHECK_ID",
         "CATNAP_BOOT_DEADLINE_SECONDS", "CATNAP_DRY_RUN"}
 ENVIRONMENT = {
     "Starter": BOTH | {"CATNAP_HEALTH_PATH", "CATNAP_ORIGIN", "CATNAP_WAKE_ON", "CATNAP_WAKE_PATHS",
-                       "CATNAP_WAITING_STATUS", "CATNAP_STATUS_ORIGIN", "CATNAP_HANDOFF", "CATNAP_APP_NAME", "CATNAP_ACCENT_COLOR",
-                       "CATNAP_LOGO_URL", "CATNAP_SUPPORT_URL"},
-    "Stopper": BOTH | {"CATNAP_IDLE_MINUTES", "CATNAP_ACTIVITY_BYTES", "CATNAP_ON_SICK"},
+                       "CATNAP_WAITING_STATUS", "CATNAP_STATUS_ORIGIN", "CATNAP_HANDOFF", "CATNAP_APP_NAME",
+                       "CATNAP_ACCENT_COLOR", "CATNAP_LOGO_URL", "CATNAP_SUPPORT_URL"},
+    "Stopper": BOTH | {"CATNAP_IDLE_MINUTES", "CATNAP_ACTIVITY_BYTES", "CATNAP_ON_SICK", "CATNAP_KEEP_AWAKE",
+                       "CATNAP_HOURLY_PRICE"},
 }
 OWN_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 ACTIONS = {
     "Starter": OWN_LOGS | {"ec2:DescribeInstances", "ec2:StartInstances", "ec2:CreateTags",
                            "route53:GetHealthCheckStatus"},
-    "Stopper": OWN_LOGS | {"ec2:DescribeInstances", "ec2:StopInstances", "route53:GetHealthCheck",
-                           "cloudwatch:GetMetricData"},
+    "Stopper": OWN_LOGS | {"ec2:DescribeInstances", "ec2:StartInstances", "ec2:StopInstances",
+                           "route53:GetHealthCheck", "cloudwatch:GetMetricData"},
 }
 
 
@@ -87,6 +88,11 @@ def test_every_parameter_is_used_described_and_in_one_group():
       "https://cdn.example.com/a b", "data:image/png", "javascript:alert(1)"]),
     ("SupportUrl", ["", "https://help.example.com/?x=1", "mailto:help@example.com?subject=x"],
      ["help@example.com", "http://help.example.com", "mailto:", "mailto:@x", "javascript:alert(1)"]),
+    ("KeepAwake",
+     ["", "Mon-Fri 08:00-18:00 Europe/Berlin", "22:00-06:00 UTC", "Mon Wed 8:00-12:00 Etc/GMT+5 + Sat-Mon 10:00-24:00 UTC"],
+     ["Mon-Fri", "Mon-Fri 08:00-18:00", "Mo 08:00-18:00 UTC", "Mon,Tue 08:00-18:00 UTC", "Mon 08:00-18:00 UTC + ",
+      "Mon 08:00-18:00 UTC Tue 08:00-18:00 UTC", "always"]),
+    ("HourlyPrice", ["", "0.0416", "12"], ["$1", "0,05", "-1", "1e3", "."]),
     ("ActivityBytes", ["auto", "50000"], ["", "0", "1e6", "-1"]),
     ("Schedule", ["rate(1 hour)", "rate(5 minutes)", "cron(0/10 * * * ? *)"], ["1 hour", "rate(0 hours)", "cron(0 * * *)"]),
 ])

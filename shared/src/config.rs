@@ -11,6 +11,7 @@ use crate::classify::{WakeOn, WakePath};
 use crate::idle::{OnSick, Policy};
 use crate::look::{AppName, Logo, PageLook, Rgb, SupportUrl};
 use crate::model::{HealthCheckId, HostName, InstanceId, Unreadable};
+use crate::schedule::Windows;
 
 /// One setting by all its names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +52,11 @@ settings! {
     BOOT_DEADLINE: Some("BootDeadlineSeconds"), Some("CATNAP_BOOT_DEADLINE_SECONDS"), None;
     IDLE_MINUTES: Some("IdleMinutes"), Some("CATNAP_IDLE_MINUTES"), Some("catnap:idle-minutes");
     ACTIVITY_BYTES: Some("ActivityBytes"), Some("CATNAP_ACTIVITY_BYTES"), Some("catnap:activity-bytes");
+    KEEP_AWAKE: Some("KeepAwake"), Some("CATNAP_KEEP_AWAKE"), Some("catnap:keep-awake");
+    KEEP_AWAKE_UNTIL: None, None, Some("catnap:keep-awake-until");
     ON_SICK: Some("OnSick"), Some("CATNAP_ON_SICK"), None;
     DRY_RUN: Some("DryRun"), Some("CATNAP_DRY_RUN"), None;
+    HOURLY_PRICE: Some("HourlyPrice"), Some("CATNAP_HOURLY_PRICE"), None;
     PROTECT: None, None, Some("catnap:protect");
     HOLD: None, None, Some("catnap:hold");
     WAKE_SECONDS: None, None, Some("catnap:wake-seconds");
@@ -161,6 +165,10 @@ pub struct Config {
     pub boot_deadline: TimeDelta,
     /// What the stopper goes by, where no tag says otherwise.
     pub policy: Policy,
+    /// When instances are kept awake, and woken, where no tag says otherwise.
+    pub keep_awake: Windows,
+    /// What an hour awake costs, in a currency of the operator's choice.
+    pub hourly_price: Option<f64>,
     /// Decide and tell, but neither start nor stop.
     pub dry_run: bool,
 }
@@ -189,6 +197,12 @@ pub fn activity_bytes(text: &str) -> Result<Option<f64>, Unreadable> {
     let bytes = whole(text, 0..=1_000_000_000).ok_or(Unreadable { takes: BYTES_TAKES })?;
     #[expect(clippy::cast_precision_loss, reason = "a thousand million is exact")]
     Ok(Some(bytes as f64))
+}
+
+fn hourly_price(text: &str) -> Result<f64, Unreadable> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let price = text.parse().ok().filter(|price| plain && (0.0..=100_000.0).contains(price));
+    price.ok_or(Unreadable { takes: "what an hour costs, such as 0.0416" })
 }
 
 fn whole(text: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
@@ -256,6 +270,8 @@ impl Config {
                 boot_deadline,
                 on_sick: lookup.get(ON_SICK, OnSick::from_str)?.unwrap_or(OnSick::Nap),
             },
+            keep_awake: lookup.get(KEEP_AWAKE, Windows::from_str)?.unwrap_or_default(),
+            hourly_price: lookup.get(HOURLY_PRICE, hourly_price)?,
             dry_run: lookup
                 .get(DRY_RUN, |text| match text {
                     "true" => Ok(true),
@@ -323,6 +339,7 @@ mod tests {
         assert_eq!(config.policy.idle, TimeDelta::minutes(60));
         assert_eq!(config.policy.activity_bytes, None);
         assert_eq!(config.policy.on_sick, OnSick::Nap);
+        assert_eq!((config.keep_awake, config.hourly_price), (Windows::default(), None));
         assert!(!config.dry_run);
     }
 
@@ -351,6 +368,10 @@ mod tests {
             ("CATNAP_IDLE_MINUTES", "sixty"),
             ("CATNAP_ACTIVITY_BYTES", "-1"),
             ("CATNAP_ON_SICK", "stop"),
+            ("CATNAP_KEEP_AWAKE", "always"),
+            ("CATNAP_HOURLY_PRICE", "$0.05"),
+            ("CATNAP_HOURLY_PRICE", "1e3"),
+            ("CATNAP_HOURLY_PRICE", "-0.05"),
             ("CATNAP_DRY_RUN", "yes"),
         ];
         for (variable, value) in bad {

@@ -1,13 +1,18 @@
 //! Keep an instance awake, or let it nap: the napping table, as one pure function.
 
+mod reasons;
+
 use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::model::{HealthCheckConfig, Instance, InstanceState, Point, Series, Unreadable, as_seconds};
+use crate::model::{HealthCheckConfig, Instance, InstanceState, Point, Series, Unreadable};
 use crate::noise;
+use crate::schedule::Windows;
 use crate::trouble::Trouble;
+
+pub use reasons::{IdleDecision, KeepReason, Missing, NapReason, Protection, SkipReason, WakeReason};
 
 /// Metrics older than this tell nothing about now (CloudWatch's own delay is 5 to 10 minutes).
 pub const METRICS_ARE_STALE_AFTER: TimeDelta = TimeDelta::minutes(20);
@@ -79,6 +84,12 @@ pub struct Facts<'a> {
     pub policy: Policy,
     /// The tag `catnap:protect`.
     pub protect: bool,
+    /// The tag `catnap:hold`, if it holds now.
+    pub hold: bool,
+    /// When to keep it awake, and to wake it at their beginning.
+    pub keep_awake: &'a Windows,
+    /// The tag `catnap:keep-awake-until`.
+    pub keep_awake_until: Option<DateTime<Utc>>,
     /// Its health check.
     pub health_check: &'a HealthCheck,
     /// NetworkIn, Sum.
@@ -87,134 +98,6 @@ pub struct Facts<'a> {
     pub visits: Option<&'a Series>,
     /// A job on the instance that must not be stopped, sparse. None when it could not be read.
     pub busy: Option<&'a Series>,
-}
-
-/// Keep or nap, with the reason.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "decision")]
-pub enum IdleDecision {
-    /// There is nothing to stop.
-    Skip(SkipReason),
-    /// It stays up.
-    Keep(KeepReason),
-    /// It naps.
-    Nap(NapReason),
-}
-
-/// Why there is nothing to decide.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "reason")]
-pub enum SkipReason {
-    /// The instance does not run.
-    NotRunning {
-        /// What it does instead.
-        state: InstanceState,
-    },
-}
-
-/// Why an instance stays up.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "reason")]
-pub enum KeepReason {
-    /// It must not, or cannot, be stopped.
-    Protected {
-        /// By what.
-        by: Protection,
-    },
-    /// It was started within the idle time.
-    Recent {
-        /// Its last start.
-        launched_at: DateTime<Utc>,
-    },
-    /// A job on it, or someone working on it.
-    Busy {
-        /// Until when it was said to be.
-        until: DateTime<Utc>,
-    },
-    /// Nothing watches it: napped, it could not be woken by a visit.
-    FailoverOff {
-        /// The health check is there, and disabled.
-        disabled: bool,
-    },
-    /// What is missing is not idleness.
-    NoData {
-        /// What is missing.
-        missing: Missing,
-        /// Up to when NetworkIn is known.
-        known_until: Option<DateTime<Utc>>,
-    },
-    /// More came in than the floor, within the idle time.
-    Active {
-        /// The end of the last such datapoint.
-        at: DateTime<Utc>,
-        /// Its bytes.
-        bytes: f64,
-        /// What counts as noise, in bytes per datapoint.
-        floor: f64,
-    },
-    /// Nobody can reach it, and the operator wants to look at it.
-    Sick {
-        /// Since when.
-        since: DateTime<Utc>,
-    },
-    /// Someone waits at the starter.
-    Visitors {
-        /// When one was last seen.
-        at: DateTime<Utc>,
-    },
-}
-
-/// Why an instance naps.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "reason")]
-pub enum NapReason {
-    /// Nobody was there for the idle time.
-    Idle {
-        /// Since when.
-        since: DateTime<Utc>,
-        /// For how long that is known.
-        #[serde(rename = "quiet_seconds", serialize_with = "as_seconds")]
-        quiet: TimeDelta,
-        /// What counted as noise, in bytes per datapoint.
-        floor: f64,
-    },
-    /// Nobody could reach it for the idle time: the next visit boots it afresh.
-    Sick {
-        /// Since when.
-        since: DateTime<Utc>,
-    },
-}
-
-/// What keeps an instance from being stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Protection {
-    /// The tag `catnap:protect`.
-    Tag,
-    /// A spot instance.
-    Spot,
-    /// An Auto Scaling group would replace it.
-    AutoScaling,
-    /// Its root device would be lost.
-    InstanceStore,
-    /// EC2's stop protection (seen when a stop is refused).
-    StopProtection,
-}
-
-/// What is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Missing {
-    /// NetworkIn has no datapoint, or none that is young enough.
-    NetworkIn,
-    /// NetworkIn has gaps within the idle time.
-    NetworkInPoints,
-    /// The health check has no sample, or none that is young enough.
-    HealthStatus,
-    /// The health check's configuration could not be read.
-    HealthCheck,
-    /// Whether someone waits at the starter, or a job runs, could not be read.
-    Presence,
 }
 
 /// The end of the newest sign of life, and what it was.
@@ -230,10 +113,11 @@ struct Quiet {
 /// use chrono::{TimeDelta, Utc};
 /// use shared::idle::{Facts, HealthCheck, IdleDecision, KeepReason, OnSick, Policy, decide};
 /// use shared::model::{Instance, InstanceState, Series};
+/// use shared::schedule::Windows;
 ///
 /// let now = Utc::now();
 /// let instance = Instance {
-///     id: "i-0123456789abcdef0".parse()?, state: InstanceState::Running, state_reason: None,
+///     id: "i-0123456789abcdef0".parse()?, state: InstanceState::Running, state_reason: None, stopped_at: None,
 ///     launched_at: now - TimeDelta::minutes(10), public_address: None, tags: BTreeMap::new(),
 ///     detailed_monitoring: false, spot: false, instance_store_root: false,
 /// };
@@ -243,7 +127,8 @@ struct Quiet {
 ///     boot_deadline: TimeDelta::minutes(5), on_sick: OnSick::Nap,
 /// };
 /// let decision = decide(&Facts {
-///     now, instance: &instance, policy, protect: false, health_check: &HealthCheck::MeantNone,
+///     now, instance: &instance, policy, protect: false, hold: false,
+///     keep_awake: &Windows::default(), keep_awake_until: None, health_check: &HealthCheck::MeantNone,
 ///     network_in: &none, visits: Some(&none), busy: Some(&none),
 /// });
 /// assert!(matches!(decision, IdleDecision::Keep(KeepReason::Recent { .. })));
@@ -251,13 +136,19 @@ struct Quiet {
 /// ```
 #[must_use]
 pub fn decide(facts: &Facts<'_>) -> IdleDecision {
-    use IdleDecision::{Keep, Nap, Skip};
+    use IdleDecision::{Keep, Nap, Skip, Wake};
     let Facts { now, instance, policy, .. } = *facts;
     if instance.state != InstanceState::Running {
-        return Skip(SkipReason::NotRunning { state: instance.state });
+        return slept_into_a_window(facts).map_or(Skip(SkipReason::NotRunning { state: instance.state }), Wake);
     }
     if let Some(by) = protection(facts) {
         return Keep(KeepReason::Protected { by });
+    }
+    if let Some(window) = facts.keep_awake.at(now) {
+        return Keep(KeepReason::Window { until: window.until });
+    }
+    if let Some(until) = facts.keep_awake_until.filter(|until| now < *until) {
+        return Keep(KeepReason::Until { until });
     }
     if now - instance.launched_at < policy.idle {
         return Keep(KeepReason::Recent { launched_at: instance.launched_at });
@@ -290,6 +181,18 @@ pub fn decide(facts: &Facts<'_>) -> IdleDecision {
         return Keep(KeepReason::Visitors { at });
     }
     Nap(NapReason::Idle { since: quiet.since, quiet: known_until - quiet.since, floor })
+}
+
+/// Stopped inside a keep-awake window, and since before it began. What a person stopped inside the window stays so,
+/// and so does what EC2 does not tell the time of: the next visitor wakes it.
+fn slept_into_a_window(facts: &Facts<'_>) -> Option<WakeReason> {
+    let instance = facts.instance;
+    let sleeps = instance.state == InstanceState::Stopped && !facts.hold;
+    let window = facts.keep_awake.at(facts.now).filter(|_| sleeps)?;
+    let since = window.since?;
+    // A start that failed inside the window has renewed LaunchTime: it is not tried for ever.
+    let since_before = instance.stopped_at? < since && instance.launched_at < since;
+    since_before.then_some(WakeReason::Window { since, until: window.until })
 }
 
 fn protection(facts: &Facts<'_>) -> Option<Protection> {
@@ -403,20 +306,6 @@ pub fn after_refused_stop(trouble: Trouble) -> Option<KeepReason> {
         _ => return None,
     };
     Some(KeepReason::Protected { by })
-}
-
-impl KeepReason {
-    /// The sign of life that keeps it, from which on the idle time counts.
-    #[must_use]
-    pub fn last_sign_of_life(&self) -> Option<DateTime<Utc>> {
-        match *self {
-            Self::Recent { launched_at: at }
-            | Self::Busy { until: at }
-            | Self::Active { at, .. }
-            | Self::Visitors { at } => Some(at),
-            Self::Protected { .. } | Self::FailoverOff { .. } | Self::NoData { .. } | Self::Sick { .. } => None,
-        }
-    }
 }
 
 #[cfg(test)]

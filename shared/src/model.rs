@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde::{Serialize, Serializer};
 
 /// A text that is not what it should be; says what it takes.
@@ -127,6 +127,8 @@ pub struct Instance {
     pub state: InstanceState,
     /// The code of `StateReason`, e.g. `Client.UserInitiatedShutdown`.
     pub state_reason: Option<String>,
+    /// When it was last stopped, as far as `StateTransitionReason` tells.
+    pub stopped_at: Option<DateTime<Utc>>,
     /// `LaunchTime`: its last start (EC2 renews it at each start).
     pub launched_at: DateTime<Utc>,
     /// The public IPv4 address; an automatic one is there only while it runs.
@@ -147,6 +149,15 @@ impl Instance {
     pub fn network_in_period(&self) -> TimeDelta {
         TimeDelta::seconds(if self.detailed_monitoring { 60 } else { 300 })
     }
+}
+
+/// When a state was reached, by EC2's `StateTransitionReason`: `User initiated (2026-01-31 17:05:00 GMT)`.
+/// None for other reasons: EC2 documents the field as possibly empty and its text not at all.
+#[must_use]
+pub fn transition_time(reason: &str) -> Option<DateTime<Utc>> {
+    let (_, time) = reason.trim_end().strip_suffix(')')?.rsplit_once('(')?;
+    let time = time.strip_suffix(" GMT").or_else(|| time.strip_suffix(" UTC"))?;
+    NaiveDateTime::parse_from_str(time, "%Y-%m-%d %H:%M:%S").ok().map(|time| time.and_utc())
 }
 
 /// What a Route 53 health check sends, as far as the noise it makes goes.
@@ -280,6 +291,16 @@ mod tests {
         assert_eq!("App.Example.com.".parse::<HostName>().unwrap().as_str(), "app.example.com");
         for bad in ["", ".", "a..b", "-a.com", "a*.com", "a b.com", "a.com:80", &"a".repeat(64)] {
             assert!(bad.parse::<HostName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn ec2_tells_since_when_it_is_stopped_or_it_does_not() {
+        let stopped_at = "2026-01-31T17:05:00Z".parse().ok();
+        assert_eq!(transition_time("User initiated (2026-01-31 17:05:00 GMT)"), stopped_at);
+        assert_eq!(transition_time("User initiated (2026-01-31 17:05:00 UTC)"), stopped_at);
+        for other in ["", "User initiated", "Server.InternalError", "User initiated (2026-01-31 17:05:00 CET)", "()"] {
+            assert_eq!(transition_time(other), None, "{other:?}");
         }
     }
 }

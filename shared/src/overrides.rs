@@ -8,6 +8,7 @@ use crate::config::{self, Config, Setting};
 use crate::idle::Policy;
 use crate::learned::WakeSeconds;
 use crate::model::{HealthCheckId, Hold, Instance, Unreadable};
+use crate::schedule::Windows;
 
 /// The health check that watches an instance's app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,10 @@ pub struct Overrides {
     pub health_check: HealthCheckRef,
     /// Where its app answers.
     pub origin: config::Origin,
+    /// When to keep it awake, and to wake it at their beginning.
+    pub keep_awake: Windows,
+    /// Keep it awake until then.
+    pub keep_awake_until: Option<DateTime<Utc>>,
     /// Never nap it.
     pub protect: bool,
     /// Whether it sleeps on purpose.
@@ -65,6 +70,8 @@ pub fn overrides(config: &Config, instance: &Instance, is_stacks_own: bool, now:
     if let Some(bytes) = tags.read(config::ACTIVITY_BYTES, config::activity_bytes) {
         policy.activity_bytes = bytes;
     }
+    let keep_awake = tags.read(config::KEEP_AWAKE, windows).unwrap_or_else(|| config.keep_awake.clone());
+    let keep_awake_until = tags.read(config::KEEP_AWAKE_UNTIL, time);
     let mut origin = config.origin;
     if let Some(port) = tags.read(config::ORIGIN, port) {
         origin.port = port;
@@ -88,7 +95,17 @@ pub fn overrides(config: &Config, instance: &Instance, is_stacks_own: bool, now:
         hold => hold.unwrap_or(Hold::No),
     };
     let wake_seconds = tags.read(config::WAKE_SECONDS, WakeSeconds::from_str).unwrap_or_default();
-    Overrides { policy, health_check, origin, protect, hold, wake_seconds, warnings: tags.warnings }
+    Overrides {
+        policy,
+        keep_awake,
+        keep_awake_until,
+        health_check,
+        origin,
+        protect,
+        hold,
+        wake_seconds,
+        warnings: tags.warnings,
+    }
 }
 
 struct Tags<'a> {
@@ -112,6 +129,15 @@ impl Tags<'_> {
 
 fn port(text: &str) -> Result<u16, Unreadable> {
     text.parse().ok().filter(|port| *port > 0).ok_or(Unreadable { takes: "a port from 1 to 65535" })
+}
+
+fn windows(text: &str) -> Result<Windows, Unreadable> {
+    if text == "none" { Ok(Windows::default()) } else { text.parse() }
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, Unreadable> {
+    let takes = Unreadable { takes: "a time such as 2026-01-31T18:00:00Z or 2026-01-31T18:00:00+01:00" };
+    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).map_err(|_| takes)
 }
 
 fn health_check(text: &str) -> Result<HealthCheckRef, Unreadable> {
@@ -138,6 +164,7 @@ mod tests {
             id: "i-0123456789abcdef0".parse().unwrap(),
             state: InstanceState::Running,
             state_reason: None,
+            stopped_at: None,
             launched_at: DateTime::UNIX_EPOCH,
             public_address: None,
             tags: tags.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
@@ -197,6 +224,25 @@ mod tests {
     }
 
     #[test]
+    fn keep_awake_overrides_the_stacks_windows_or_takes_them_away() {
+        let config = Config::read(|name| match name {
+            "CATNAP_APP_DOMAIN" => Some("app.example.com".into()),
+            "CATNAP_KEEP_AWAKE" => Some("Mon-Fri 08:00-18:00 Europe/Berlin".into()),
+            _ => None,
+        });
+        let config = config.unwrap();
+        let windows =
+            |tags: &[(&str, &str)]| overrides(&config, &instance(tags), true, DateTime::UNIX_EPOCH).keep_awake;
+        assert_eq!(windows(&[]), config.keep_awake);
+        assert_eq!(windows(&[("catnap:keep-awake", "whenever")]), config.keep_awake);
+        assert_eq!(windows(&[("catnap:keep-awake", "none")]), Windows::default());
+        assert_eq!(windows(&[("catnap:keep-awake", "Sat 10:00-14:00 UTC")]), "Sat 10:00-14:00 UTC".parse().unwrap());
+        let until = |text: &str| read(&[("catnap:keep-awake-until", text)], true).keep_awake_until;
+        assert_eq!(until("2026-01-31T18:00:00+01:00"), "2026-01-31T17:00:00Z".parse().ok());
+        assert_eq!(until("tomorrow"), None);
+    }
+
+    #[test]
     fn a_hold_ends_when_it_says_so() {
         let until = |text: &str| read(&[("catnap:hold", text)], true).hold;
         assert_eq!(until("true"), Hold::Yes { until: None });
@@ -213,6 +259,8 @@ mod tests {
             ("catnap:origin-port", "0"),
             ("catnap:health-check", "a b"),
             ("catnap:hold", "tomorrow"),
+            ("catnap:keep-awake", "Mon-Fri 8-18"),
+            ("catnap:keep-awake-until", "18:00"),
             ("catnap:protect", "maybe"),
             ("catnap:wake-seconds", "soon"),
         ];

@@ -62,11 +62,17 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
     }
 
     async fn act(&self, decision: IdleDecision, target: Target, now: DateTime<Utc>) -> Report {
-        if !matches!(decision, IdleDecision::Nap(_)) {
+        if matches!(decision, IdleDecision::Keep(_) | IdleDecision::Skip(_)) {
             return Report::new(decision, Outcome::Left, None, target, now);
         }
         if self.config.dry_run {
             return Report::new(decision, Outcome::DryRun, None, target, now);
+        }
+        if let IdleDecision::Wake(_) = decision {
+            return match self.cloud.start(&target.instance.id).await {
+                Ok(()) => Report::new(decision, Outcome::Started, None, target, now),
+                Err(error) => Report::new(decision, Outcome::Refused, Some(error), target, now),
+            };
         }
         match self.cloud.stop(&target.instance.id).await {
             Ok(()) => Report::new(decision, Outcome::Stopped, None, target, now),
@@ -87,7 +93,8 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
 fn quiet_seconds(decision: &IdleDecision) -> i64 {
     match decision {
         IdleDecision::Nap(NapReason::Idle { quiet, .. }) => quiet.num_seconds(),
-        IdleDecision::Nap(NapReason::Sick { .. }) => i64::MAX,
+        // Someone counts on a window's beginning: first of all.
+        IdleDecision::Nap(NapReason::Sick { .. }) | IdleDecision::Wake(_) => i64::MAX,
         _ => -1,
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use shared::cloud::{Cloud, Metric, Targets};
 use shared::config;
 use shared::idle::{Facts, HealthCheck};
-use shared::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceState, Series};
+use shared::model::{HealthCheckConfig, HealthCheckId, Hold, HostName, Instance, InstanceState, Series};
 use shared::overrides::{HealthCheckRef, Overrides, overrides};
 use shared::record::Sink;
 use shared::trouble::{CloudError, Trouble};
@@ -44,6 +44,9 @@ impl Target {
             instance: &self.instance,
             policy: self.overrides.policy,
             protect: self.overrides.protect,
+            hold: self.overrides.hold != Hold::No,
+            keep_awake: &self.overrides.keep_awake,
+            keep_awake_until: self.overrides.keep_awake_until,
             health_check: &self.health_check,
             network_in: &self.network_in,
             visits: self.visits.as_ref(),

@@ -15,11 +15,13 @@ use crate::observe::Target;
 pub enum Outcome {
     /// Nothing was to be done.
     Left,
+    /// EC2 took the start.
+    Started,
     /// EC2 took the stop.
     Stopped,
-    /// It would have been stopped.
+    /// It would have been started or stopped.
     DryRun,
-    /// EC2 did not take the stop.
+    /// EC2 did not take the start or the stop.
     Refused,
 }
 
@@ -79,6 +81,8 @@ impl Report {
     /// What it counts for.
     pub(crate) fn counts(&self) -> Vec<Count> {
         let mut counts = match &self.decision {
+            IdleDecision::Wake(_) if self.outcome == Outcome::Started => vec![Count::Wakes],
+            IdleDecision::Wake(_) if self.outcome == Outcome::Refused => vec![Count::WakeFailed],
             IdleDecision::Nap(_) if self.outcome == Outcome::Stopped => vec![Count::Naps],
             IdleDecision::Keep(KeepReason::FailoverOff { .. }) => vec![Count::FailoverOff],
             IdleDecision::Keep(KeepReason::NoData { .. }) => vec![Count::NoData],
@@ -103,13 +107,15 @@ impl Report {
 pub struct Totals {
     /// Targets looked at.
     pub targets: usize,
+    /// Started, or to be started in a dry run.
+    pub woken: usize,
     /// Stopped, or to be stopped in a dry run.
     pub napped: usize,
     /// Kept awake.
     pub kept: usize,
     /// Not running.
     pub skipped: usize,
-    /// To be stopped, but EC2 did not take it.
+    /// To be started or stopped, but EC2 did not take it.
     pub failed: usize,
     /// Nothing was really stopped.
     pub dry_run: bool,
@@ -130,10 +136,13 @@ impl Summary {
         let count = |matches: fn(&Report) -> bool| records.iter().filter(|report| matches(report)).count();
         let totals = Totals {
             targets: records.len(),
+            woken: count(|it| matches!(it.decision, IdleDecision::Wake(_)) && it.outcome != Outcome::Refused),
             napped: count(|it| matches!(it.decision, IdleDecision::Nap(_)) && it.outcome != Outcome::Refused),
             kept: count(|it| matches!(it.decision, IdleDecision::Keep(_))),
             skipped: count(|it| matches!(it.decision, IdleDecision::Skip(_))),
-            failed: count(|it| matches!(it.decision, IdleDecision::Nap(_)) && it.outcome == Outcome::Refused),
+            failed: count(|it| {
+                matches!(it.decision, IdleDecision::Wake(_) | IdleDecision::Nap(_)) && it.outcome == Outcome::Refused
+            }),
             dry_run,
         };
         Self { totals, records }

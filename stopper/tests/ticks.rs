@@ -297,3 +297,45 @@ async fn an_instance_naps_by_its_own_idle_minutes() {
     });
     assert_eq!(world.tick().await.totals.napped, 1);
 }
+
+#[tokio::test]
+async fn a_window_wakes_what_sleeps_keeps_it_and_lets_it_nap_at_its_end() {
+    // A Sunday, 20:00.
+    let world = World::one().with("CATNAP_KEEP_AWAKE", "Sun 21:00-23:00 UTC");
+    assert_eq!(world.tick().await.totals.napped, 1);
+    world.sim.advance(TimeDelta::minutes(59));
+    assert_eq!((world.tick().await.totals.skipped, world.state(0)), (1, InstanceState::Stopped));
+    world.sim.advance(TimeDelta::minutes(1));
+    assert_eq!((world.tick().await.totals.woken, world.state(0)), (1, InstanceState::Pending));
+    let woken = world.lines.0.lock().unwrap().iter().rev().find(|record| record["decision"] == "wake").unwrap().clone();
+    assert_eq!(
+        (&woken["reason"], &woken["outcome"], &woken["Wakes"]),
+        (&json!("window"), &json!("started"), &json!(1))
+    );
+    world.sim.advance(TimeDelta::minutes(119));
+    assert_eq!(json!(world.tick().await.records[0])["reason"], "window");
+    world.traffic(0, |_| QUIET);
+    world.health(0, 1.0);
+    world.sim.advance(TimeDelta::minutes(1));
+    assert_eq!(world.tick().await.totals.napped, 1);
+    // Stopped by hand inside the next window: it stays so.
+    world.sim.change(&world.ids[0], |it| {
+        it.tags.insert("catnap:keep-awake".into(), "Sun 22:30-23:30 UTC".into()).map_or((), drop)
+    });
+    assert_eq!(world.tick().await.totals.skipped, 1);
+}
+
+#[tokio::test]
+async fn a_window_wakes_nothing_in_a_dry_run_and_a_refused_start_is_counted() {
+    let world = World::one().with("CATNAP_KEEP_AWAKE", "Sun 19:00-23:00 UTC");
+    world.sim.change(&world.ids[0], |it| {
+        it.state = InstanceState::Stopped;
+        it.stopped_at = Some(it.launched_at + TimeDelta::hours(1));
+    });
+    world.sim.fail_next("StartInstances", Trouble::Capacity);
+    let summary = world.tick().await;
+    assert_eq!((summary.totals.woken, summary.totals.failed), (0, 1));
+    assert_eq!(world.record("app0.example.com")["WakeFailed"], 1);
+    let world = world.with("CATNAP_DRY_RUN", "true");
+    assert_eq!((world.tick().await.totals.woken, world.state(0)), (1, InstanceState::Stopped));
+}

@@ -14,7 +14,7 @@ use super::errors::{cloud_error, incomplete};
 use crate::cloud::Targets;
 use crate::config;
 use crate::learned::WakeSeconds;
-use crate::model::{Instance, InstanceId, InstanceState};
+use crate::model::{Instance, InstanceId, InstanceState, transition_time};
 use crate::trouble::CloudError;
 
 /// The most that DescribeInstances gives in one page.
@@ -67,6 +67,7 @@ fn translate(instance: &Ec2Instance) -> Result<Instance, &'static str> {
         id: instance.instance_id().and_then(|id| id.parse().ok()).ok_or("InstanceId")?,
         state: instance.state().and_then(|state| translate_state(state.name()?)).ok_or("State")?,
         state_reason: instance.state_reason().and_then(|reason| reason.code()).map(Into::into),
+        stopped_at: instance.state_transition_reason().and_then(transition_time),
         launched_at: DateTime::from_timestamp(launched_at.secs(), launched_at.subsec_nanos()).ok_or("LaunchTime")?,
         public_address: instance.public_ip_address().and_then(|address| address.parse().ok()),
         tags: instance

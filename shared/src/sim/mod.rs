@@ -117,6 +117,7 @@ impl Sim {
             id: id.clone(),
             state: InstanceState::Stopped,
             state_reason: Some("Client.UserInitiatedShutdown".into()),
+            stopped_at: Some(world.now - TimeDelta::hours(12)),
             launched_at: world.now - TimeDelta::days(1),
             public_address: Some(Ipv4Addr::new(192, 0, 2, u8::try_from(number % 256).unwrap_or(0)).into()),
             tags: BTreeMap::from([("catnap:host".into(), host.to_string())]),
@@ -240,6 +241,7 @@ impl Machine {
             InstanceState::Stopped => {
                 self.instance.state = InstanceState::Pending;
                 self.instance.state_reason = None;
+                self.instance.stopped_at = None;
                 self.instance.launched_at = now;
                 self.next = Some((now + self.phases.pending, InstanceState::Running));
                 Ok(())
@@ -254,6 +256,7 @@ impl Machine {
             InstanceState::Running => {
                 self.instance.state = InstanceState::Stopping;
                 self.instance.state_reason = Some("Client.UserInitiatedShutdown".into());
+                self.instance.stopped_at = Some(now);
                 self.next = Some((now + self.phases.stopping, InstanceState::Stopped));
                 Ok(())
             }

@@ -13,6 +13,7 @@ fn instance(state: InstanceState) -> Instance {
         id: "i-0123456789abcdef0".parse().unwrap(),
         state,
         state_reason: None,
+        stopped_at: None,
         launched_at: now() - TimeDelta::minutes(1),
         public_address: "192.0.2.1".parse().ok(),
         tags: std::collections::BTreeMap::new(),
