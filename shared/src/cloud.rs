@@ -12,12 +12,23 @@ use crate::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, Instanc
 use crate::trouble::CloudError;
 
 /// Which instances to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Targets {
     /// This one.
     One(InstanceId),
-    /// Every instance that carries the tag `catnap:host`.
+    /// Every instance that carries the tag `catnap:host` and is not gone.
     Tagged,
+    /// Those whose tag `catnap:host` is this name, gone ones as well.
+    Host(HostName),
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// What stands on it.
+    pub items: Vec<T>,
+    /// How to ask for the next one; none after the last.
+    pub next: Option<String>,
 }
 
 /// One metric of one target.
@@ -39,6 +50,12 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// Whether CloudWatch has it in one region for all (us-east-1), whatever the instances' own.
+    #[must_use]
+    pub fn is_global(&self) -> bool {
+        matches!(self, Self::HealthStatus(_))
+    }
+
     /// What one datapoint covers.
     #[must_use]
     pub fn period(&self) -> TimeDelta {
@@ -49,10 +66,33 @@ impl Metric {
     }
 }
 
-/// What Catnap asks of a cloud. An implementation translates and decides nothing.
+/// What Catnap asks of a cloud. An implementation translates and decides nothing: each function is one call
+/// of the API, save those that say otherwise. How many there are, and how fast, is the caller's matter.
 pub trait Cloud: Send + Sync {
-    /// Looks at instances, terminated ones left in (DescribeInstances).
-    fn instances(&self, targets: &Targets) -> impl Future<Output = Result<Vec<Instance>, CloudError>> + Send;
+    /// Looks at a page of instances, the first one without `page` (DescribeInstances). An instance that cannot be
+    /// read is an error in its place, and hides no other.
+    fn instances_page(
+        &self,
+        targets: &Targets,
+        page: Option<&str>,
+    ) -> impl Future<Output = Result<Page<Result<Instance, CloudError>>, CloudError>> + Send;
+
+    /// Looks at instances, on as many pages as there are; the first error is the answer.
+    fn instances(&self, targets: &Targets) -> impl Future<Output = Result<Vec<Instance>, CloudError>> + Send {
+        async move {
+            let (mut all, mut next) = (Vec::new(), None);
+            loop {
+                let page = self.instances_page(targets, next.as_deref()).await?;
+                for instance in page.items {
+                    all.push(instance?);
+                }
+                next = page.next;
+                if next.is_none() {
+                    return Ok(all);
+                }
+            }
+        }
+    }
 
     /// Starts one instance (StartInstances).
     fn start(&self, id: &InstanceId) -> impl Future<Output = Result<(), CloudError>> + Send;
@@ -70,6 +110,12 @@ pub trait Cloud: Send + Sync {
     /// How a health check is configured (GetHealthCheck).
     fn health_check(&self, id: &HealthCheckId) -> impl Future<Output = Result<HealthCheckConfig, CloudError>> + Send;
 
+    /// A page of all health checks of the account, the first one without `page` (ListHealthChecks).
+    fn health_checks_page(
+        &self,
+        page: Option<&str>,
+    ) -> impl Future<Output = Result<Page<(HealthCheckId, HealthCheckConfig)>, CloudError>> + Send;
+
     /// Whether the checkers say by observations made after `since` that it is healthy
     /// (GetHealthCheckStatus: more than 18 % of them are successes).
     fn is_healthy(
@@ -78,8 +124,10 @@ pub trait Cloud: Send + Sync {
         since: DateTime<Utc>,
     ) -> impl Future<Output = Result<bool, CloudError>> + Send;
 
-    /// Reads metrics from `from` up to `until`, in the order asked for (GetMetricData).
-    /// None for one that CloudWatch could not read, which is another thing than one without points.
+    /// Reads metrics from `from` up to `until`, in the order asked for (GetMetricData: one call for those of the
+    /// instances' region and one for the global ones; up to 500 metrics in each, and more than 100,800 datapoints
+    /// come in further pages). None for one that CloudWatch could not read in full, which is another thing than one
+    /// without points.
     fn metrics(
         &self,
         metrics: &[Metric],

@@ -178,6 +178,16 @@ const IDLE_TAKES: &str = "minutes, a whole number from 5 to 10080 (a week)";
 /// What `ActivityBytes` takes.
 const BYTES_TAKES: &str = "auto, or bytes in five minutes as a whole number";
 
+/// Reads the tag `catnap:host`. Only a name as names are compared: EC2 finds a tag by its exact text, so the starter
+/// would not find one in capital letters.
+///
+/// # Errors
+/// What it takes, when the text is not that.
+pub fn host_tag(text: &str) -> Result<HostName, Unreadable> {
+    let takes = Unreadable { takes: "a host name in lower case such as app.example.com" };
+    text.parse().ok().filter(|host: &HostName| host.as_str() == text).ok_or(takes)
+}
+
 /// Reads `IdleMinutes`.
 ///
 /// # Errors

@@ -161,7 +161,10 @@ async fn an_instance_without_what_it_must_have_is_an_error_that_says_what() {
     let item = ONE_OF_EACH.replace("<launchTime>2026-03-01T09:00:00.000Z</launchTime>", "");
     Mock::given(any()).respond_with(instances(&item)).mount(&server).await;
     let error = client(&server, Pace::Tick).instances(&Targets::Tagged).await.unwrap_err();
-    assert_eq!((error.trouble, error.message.as_str()), (Trouble::Unexpected, "the answer lacks LaunchTime"));
+    assert_eq!(
+        (error.trouble, error.message.as_str()),
+        (Trouble::Unexpected, "the answer about \"i-01234567\" lacks LaunchTime")
+    );
 }
 
 fn health_check(config: &str) -> ResponseTemplate {

@@ -22,6 +22,11 @@ use crate::handoff::bridge::Unconverged;
 
 /// Instances are looked at no more often than this.
 const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(2);
+/// A name that some instance carried is looked up again without a second thought for this long.
+const NAME_HOLDS_FOR: TimeDelta = TimeDelta::minutes(10);
+/// Names that nobody carries, in the time of one look: at the API's own origin anybody can ask for any, and EC2
+/// takes 20 calls a second from the whole account.
+const STRANGERS: usize = 5;
 /// An app that answered is taken to answer for this long.
 const READY_HOLDS_FOR: TimeDelta = TimeDelta::seconds(30);
 /// A start that EC2 refused is not tried again by itself before this: the account has two a second for all.
@@ -52,7 +57,7 @@ pub(crate) fn addressed(config: &Config, visit: &Visit) -> Option<Addressed> {
 /// What a warm Lambda remembers.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    instances: Option<At<Vec<Instance>>>,
+    instances: HashMap<Targets, At<Vec<Instance>>>,
     ready: HashMap<HostName, At<Ready>>,
     health: HashMap<HealthCheckId, At<bool>>,
     refused: HashMap<InstanceId, At<Trouble>>,
@@ -161,7 +166,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         if self.config.instance_id.is_some() && addressed.host != self.config.app_domain {
             return nothing;
         }
-        let instance = match self.instances(now).await {
+        let instance = match self.instances(&addressed.host, now).await {
             Ok(instances) => match self.target(instances, &addressed.host) {
                 Ok(instance) => instance,
                 Err(none) => return Seen { target: Err(none), ..nothing },
@@ -194,7 +199,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
 
     /// After a start everything looks different.
     pub(crate) fn forget(&self) {
-        self.memory().instances = None;
+        self.memory().instances.clear();
     }
 
     /// An app that was taken to answer does not.
@@ -211,21 +216,34 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         self.memory().ready.get(host)?.within(READY_HOLDS_FOR, now)
     }
 
-    async fn instances(&self, now: DateTime<Utc>) -> Result<Vec<Instance>, CloudError> {
-        if let Some(instances) = self.memory().instances.as_ref().and_then(|seen| seen.within(LOOK_AGAIN_AFTER, now)) {
-            return Ok(instances);
+    /// The instances that carry a host name, or the one that is set. EC2 looks for the name, since a list of all
+    /// would take a visitor of one among thousands many pages.
+    async fn instances(&self, host: &HostName, now: DateTime<Utc>) -> Result<Vec<Instance>, CloudError> {
+        let targets = self.config.instance_id.clone().map_or_else(|| Targets::Host(host.clone()), Targets::One);
+        {
+            let Memory { instances, .. } = &mut *self.memory();
+            instances
+                .retain(|_, seen| now - seen.at < if seen.what.is_empty() { LOOK_AGAIN_AFTER } else { NAME_HOLDS_FOR });
+            if let Some(instances) = instances.get(&targets).and_then(|seen| seen.within(LOOK_AGAIN_AFTER, now)) {
+                return Ok(instances);
+            }
+            let strangers = instances.values().filter(|seen| seen.what.is_empty()).count();
+            if strangers >= STRANGERS && !instances.contains_key(&targets) {
+                let message = "not called: too many names that nobody carries were asked for".into();
+                let (operation, code) = ("DescribeInstances", String::new());
+                return Err(CloudError { trouble: Trouble::Throttled, operation, code, message });
+            }
         }
-        let targets = self.config.instance_id.clone().map_or(Targets::Tagged, Targets::One);
         let instances = self.cloud.instances(&targets).await?;
-        self.memory().instances = Some(At { at: now, what: instances.clone() });
+        self.memory().instances.insert(targets, At { at: now, what: instances.clone() });
         Ok(instances)
     }
 
-    /// The one instance behind a host name. Compared exactly, here and not by EC2, whose filters take wildcards.
+    /// The one instance behind a host name. Compared exactly, whatever EC2's filter made of the name.
     fn target(&self, instances: Vec<Instance>, host: &HostName) -> Result<Instance, NoTarget> {
         let carries = |instance: &Instance| {
             let tag = config::APP_DOMAIN.tag.and_then(|tag| instance.tags.get(tag));
-            tag.and_then(|name| name.parse::<HostName>().ok()).as_ref() == Some(host)
+            tag.is_some_and(|name| name == host.as_str())
         };
         let by_id = self.config.instance_id.is_some();
         let behind = instances.into_iter().filter(|instance| by_id || carries(instance));

@@ -1,21 +1,32 @@
 //! The stopper: observe → decide → act → report, for every target of a tick.
 
+mod batch;
 mod observe;
+mod pace;
+mod read;
 mod report;
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use shared::cloud::Cloud;
+use futures_util::{StreamExt, stream};
+use shared::cloud::{Cloud, Targets};
 use shared::config::Config;
-use shared::idle::{self, IdleDecision, NapReason};
+use shared::idle::{self, IdleDecision, KeepReason, NapReason};
+use shared::model::InstanceId;
 use shared::record::{self, Count, Sink};
 use shared::trouble::CloudError;
+use tokio::time::Instant;
 
-use observe::{Checks, Target};
+use observe::{Observed, Target};
+use pace::{Bucket, Budget};
+use read::Checks;
 pub use report::{Outcome, Report, Summary, Totals};
+
+/// Calls that start or stop an instance at a time: one that is throttled waits, and holds up none of the others.
+const CALLS_IN_FLIGHT: usize = 8;
 
 /// What the stopper keeps between two ticks of a warm Lambda.
 #[derive(Debug)]
@@ -23,56 +34,141 @@ pub struct Stopper<C, S> {
     config: Config,
     cloud: C,
     sink: S,
+    buckets: Buckets,
     checks: Mutex<Checks>,
+    /// What EC2 did not stop at an earlier tick.
+    refused: Mutex<HashSet<InstanceId>>,
+}
+
+/// The account's buckets, each with something left for others.
+#[derive(Debug)]
+struct Buckets {
+    /// StartInstances: EC2's holds 5 calls and is refilled by 2 a second, and visitors need them too.
+    starts: Bucket,
+    /// StopInstances: EC2's holds 50 calls and is refilled by 5 a second (EC2 API Reference, "Request throttling").
+    stops: Bucket,
+    /// Datapoints of GetMetricData: CloudWatch gives 180,000 a second of the last three hours, and of earlier ones
+    /// 90,000 or more (CloudWatch User Guide, "Service quotas"). One full call is 100,800.
+    datapoints: Bucket,
+    /// Route 53 takes 5 calls a second in all from an account (Route 53 Developer Guide, "Quotas").
+    route53: Bucket,
 }
 
 impl<C: Cloud, S: Sink> Stopper<C, S> {
     /// Puts a stopper together. Asks nothing of anybody yet.
     pub fn new(config: Config, cloud: C, sink: S) -> Self {
-        Self { config, cloud, sink, checks: Mutex::new(HashMap::new()) }
+        let buckets = Buckets {
+            starts: Bucket::new(2.0, 1.0),
+            stops: Bucket::new(40.0, 4.0),
+            datapoints: Bucket::new(100_800.0, 80_000.0),
+            route53: Bucket::new(2.0, 2.0),
+        };
+        Self { config, cloud, sink, buckets, checks: Mutex::new(HashMap::new()), refused: Mutex::new(HashSet::new()) }
     }
 
-    /// One tick: decides each target on its own, naps what is idle, and reports one record a target.
+    /// One tick, cut off at `deadline`: decides each target on its own, naps what is idle, wakes what a window wants, and reports one record
+    /// a target. What there is no time for is left to the next tick.
     ///
     /// # Errors
-    /// When the targets cannot be listed, or their metrics cannot be read. Then Lambda tries the tick again,
-    /// and the alarm on its errors rings. What is wrong with one target alone stands in that target's record.
-    pub async fn tick(&self, now: DateTime<Utc>) -> Result<Summary, CloudError> {
-        let (targets, metrics) = match self.observe(now).await {
-            Ok(observed) => observed,
-            Err(error) => {
-                self.write(now, self.config.app_domain.as_str(), &[Count::TickFailed], &report::Failure::of(&error));
-                return Err(error);
-            }
-        };
-        let mut decided: Vec<_> =
-            targets.into_iter().map(|target| (idle::decide(&target.facts(now)), target)).collect();
-        // What a tick could not stop is still running at the next: the quietest first, so that none waits for ever.
-        decided.sort_by_key(|(decision, _)| Reverse(quiet_seconds(decision)));
-        let mut reports = Vec::with_capacity(decided.len());
-        for (decision, target) in decided {
-            let report = self.act(decision, target, now).await;
+    /// When a call failed that more than one target depends on, after all others have been decided and napped.
+    /// Then Lambda tries the tick again, and the alarm on its errors rings. What is wrong with one target alone
+    /// stands in that target's record.
+    pub async fn tick(&self, now: DateTime<Utc>, deadline: Instant) -> Result<Summary, CloudError> {
+        let budget = Budget::until(deadline);
+        let Observed { targets, failures, whole } = self.observe(now, &budget).await;
+        let decided = targets.into_iter().map(|target| (idle::decide(&target.facts(now)), target));
+        let (mut acts, kept): (Vec<_>, Vec<_>) =
+            decided.partition(|(decision, _)| matches!(decision, IdleDecision::Nap(_) | IdleDecision::Wake(_)));
+        let kept = kept.into_iter().map(|(decision, target)| {
+            let report = Report::new(decision, Outcome::Left, None, target, now);
+            self.write(now, &report.app, &report.counts(), &report);
+            report
+        });
+        let kept: Vec<_> = kept.collect();
+        self.sort(&mut acts);
+        let calls = stream::iter(acts).map(|(decision, target)| self.act(decision, target, whole, &budget, now));
+        let mut calls = calls.buffer_unordered(CALLS_IN_FLIGHT);
+        let mut reports = Vec::new();
+        while let Some(report) = calls.next().await {
             self.write(now, &report.app, &report.counts(), &report);
             reports.push(report);
         }
+        self.remember_refused(&reports);
+        reports.extend(kept);
         let summary = Summary::of(reports, self.config.dry_run);
         // A tick that finds nobody must be seen too: a tag was forgotten, or an instance deleted.
         self.write(now, self.config.app_domain.as_str(), &[], &summary.totals);
-        metrics.map(|()| summary)
+        for error in &failures {
+            self.write(now, self.config.app_domain.as_str(), &[Count::TickFailed], &report::Failure::of(error));
+        }
+        failures.into_iter().next().map_or(Ok(summary), Err)
     }
 
-    async fn act(&self, decision: IdleDecision, target: Target, now: DateTime<Utc>) -> Report {
-        if matches!(decision, IdleDecision::Keep(_) | IdleDecision::Skip(_)) {
-            return Report::new(decision, Outcome::Left, None, target, now);
-        }
+    /// What a tick has no time to stop is still running at the next: the quietest first, so that none waits for
+    /// ever. What EC2 refused to stop is the quietest of all at every tick, and must not use up the others' time.
+    fn sort(&self, acts: &mut [(IdleDecision, Target)]) {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        acts.sort_by_cached_key(|(decision, target)| {
+            (refused.contains(&target.instance.id), Reverse(quiet_seconds(decision)))
+        });
+    }
+
+    fn remember_refused(&self, reports: &[Report]) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = reports.iter().filter(|report| match report.outcome {
+            Outcome::Refused => true,
+            Outcome::Postponed => refused.contains(&report.instance),
+            _ => false,
+        });
+        *refused = again.map(|report| report.instance.clone()).collect();
+    }
+
+    async fn act(
+        &self,
+        decision: IdleDecision,
+        target: Target,
+        list_is_whole: bool,
+        budget: &Budget,
+        now: DateTime<Utc>,
+    ) -> Report {
         if self.config.dry_run {
             return Report::new(decision, Outcome::DryRun, None, target, now);
         }
-        if let IdleDecision::Wake(_) = decision {
-            return match self.cloud.start(&target.instance.id).await {
-                Ok(()) => Report::new(decision, Outcome::Started, None, target, now),
-                Err(error) => Report::new(decision, Outcome::Refused, Some(error), target, now),
-            };
+        match decision {
+            IdleDecision::Wake(_) => self.wake(decision, target, budget, now).await,
+            _ => self.nap(decision, target, list_is_whole, budget, now).await,
+        }
+    }
+
+    async fn wake(&self, decision: IdleDecision, target: Target, budget: &Budget, now: DateTime<Utc>) -> Report {
+        if !self.buckets.starts.take(1.0, budget.stop_until).await {
+            return Report::new(decision, Outcome::Postponed, None, target, now);
+        }
+        match self.cloud.start(&target.instance.id).await {
+            Ok(()) => Report::new(decision, Outcome::Started, None, target, now),
+            Err(error) => Report::new(decision, Outcome::Refused, Some(error), target, now),
+        }
+    }
+
+    async fn nap(
+        &self,
+        decision: IdleDecision,
+        target: Target,
+        list_is_whole: bool,
+        budget: &Budget,
+        now: DateTime<Utc>,
+    ) -> Report {
+        if !self.buckets.stops.take(1.0, budget.stop_until).await {
+            return Report::new(decision, Outcome::Postponed, None, target, now);
+        }
+        // One that was not listed may carry the same name, and then no visitor could wake either.
+        match if list_is_whole { Ok(true) } else { self.alone_by_name(&target).await } {
+            Ok(true) => {}
+            Ok(false) => {
+                let decision = IdleDecision::Keep(KeepReason::FailoverOff { disabled: false });
+                return Report::new(decision, Outcome::Left, None, target, now);
+            }
+            Err(error) => return Report::new(decision, Outcome::Postponed, Some(error), target, now),
         }
         match self.cloud.stop(&target.instance.id).await {
             Ok(()) => Report::new(decision, Outcome::Stopped, None, target, now),
@@ -81,6 +177,13 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
                 Report::new(decision, Outcome::Refused, Some(error), target, now)
             }
         }
+    }
+
+    /// Whether no other instance carries the target's name.
+    async fn alone_by_name(&self, target: &Target) -> Result<bool, CloudError> {
+        let (None, Some(host)) = (&self.config.instance_id, &target.host) else { return Ok(true) };
+        let found = self.cloud.instances(&Targets::Host(host.clone())).await?;
+        Ok(found.iter().filter(|instance| !instance.state.is_gone()).count() == 1)
     }
 
     fn write(&self, now: DateTime<Utc>, app: &str, counts: &[Count], fields: &impl serde::Serialize) {
@@ -94,7 +197,6 @@ fn quiet_seconds(decision: &IdleDecision) -> i64 {
     match decision {
         IdleDecision::Nap(NapReason::Idle { quiet, .. }) => quiet.num_seconds(),
         // Someone counts on a window's beginning: first of all.
-        IdleDecision::Nap(NapReason::Sick { .. }) | IdleDecision::Wake(_) => i64::MAX,
-        _ => -1,
+        _ => i64::MAX,
     }
 }

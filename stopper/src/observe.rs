@@ -1,32 +1,34 @@
 //! What a tick looks at: the targets, their health checks, and all their metrics in as few calls as there can be.
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
-use shared::cloud::{Cloud, Metric, Targets};
+use shared::cloud::{Cloud, Metric};
 use shared::config;
-use shared::idle::{Facts, HealthCheck};
-use shared::model::{HealthCheckConfig, HealthCheckId, Hold, HostName, Instance, InstanceState, Series};
+use shared::idle::{Facts, HealthCheck, IdleDecision, KeepReason, decide};
+use shared::model::{HealthCheckConfig, Hold, HostName, Instance, InstanceState, Series};
 use shared::overrides::{HealthCheckRef, Overrides, overrides};
 use shared::record::Sink;
 use shared::trouble::{CloudError, Trouble};
 
 use crate::Stopper;
+use crate::batch::Query;
+use crate::pace::Budget;
+use crate::read::Read;
 
-/// A health check's configuration is read again after this long: someone may have disabled it.
-const READ_CHECK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(30);
-/// How far back to look, beyond the idle time: CloudWatch bills by metric, not by datapoint.
-const LOOK_BACK: TimeDelta = TimeDelta::hours(3);
-
-/// Health checks' configurations, and when they were read.
-pub(crate) type Checks = HashMap<HealthCheckId, (DateTime<Utc>, HealthCheckConfig)>;
+/// NetworkIn's datapoints, at least: 500 times as many are just below what one call may give. CloudWatch bills by
+/// metric, not by datapoint.
+const NETWORK_IN_POINTS: i32 = 200;
+/// How far back to look beyond the idle time: metrics may be 20 minutes old, and a datapoint covers five.
+const MARGIN: TimeDelta = TimeDelta::minutes(30);
 
 /// One target with all that its decision is made from.
 #[derive(Debug)]
 pub(crate) struct Target {
     /// The app's name for the record: its tag, as it is.
     pub(crate) app: String,
+    /// The name by which visitors wake it; none when they could not.
+    pub(crate) host: Option<HostName>,
     pub(crate) instance: Instance,
     pub(crate) overrides: Overrides,
     health_check: HealthCheck,
@@ -55,23 +57,49 @@ impl Target {
     }
 
     /// What there is to ask CloudWatch about it, and where the answer belongs.
-    fn metrics(&self, host: Option<&HostName>) -> Vec<(Metric, Slot)> {
-        if self.instance.state != InstanceState::Running {
-            return Vec::new();
-        }
+    fn queries(&self, index: usize, now: DateTime<Utc>) -> Vec<Query<(usize, Slot)>> {
         let period = self.instance.network_in_period();
-        let mut metrics = vec![(Metric::NetworkIn { instance: self.instance.id.clone(), period }, Slot::NetworkIn)];
-        if let (HealthCheckRef::Id(id), HealthCheck::Seen { .. }) = (&self.overrides.health_check, &self.health_check) {
-            metrics.push((Metric::HealthStatus(id.clone()), Slot::Health));
+        let idle_time = self.overrides.policy.idle + MARGIN;
+        let query = |metric, slot, back: TimeDelta| {
+            // CloudWatch's periods begin at whole five minutes; a start between two would cut the first datapoint.
+            let from = (now - back).duration_trunc(TimeDelta::minutes(5)).unwrap_or(now - back);
+            Query { metric, from, wanted_for: (index, slot) }
+        };
+        let network_in = Metric::NetworkIn { instance: self.instance.id.clone(), period };
+        let mut queries = vec![query(network_in, Slot::NetworkIn, idle_time.max(period * NETWORK_IN_POINTS))];
+        if let HealthCheckRef::Id(id) = &self.overrides.health_check {
+            queries.push(query(Metric::HealthStatus(id.clone()), Slot::Health, idle_time));
         }
-        if let Some(host) = host {
-            metrics.push((Metric::Visits(host.clone()), Slot::Visits));
-            metrics.push((Metric::Busy(host.clone()), Slot::Busy));
+        if let Some(host) = &self.host {
+            queries.push(query(Metric::Visits(host.clone()), Slot::Visits, idle_time));
+            queries.push(query(Metric::Busy(host.clone()), Slot::Busy, idle_time));
         }
-        metrics
+        queries
     }
 
-    fn fill(&mut self, slot: Slot, series: Option<Series>) {
+    /// Whether its decision could be another if more were known. What is protected or has just been started is
+    /// kept whatever CloudWatch says, so nothing is asked (and paid) for it.
+    fn lacks_facts(&self, now: DateTime<Utc>) -> bool {
+        let without = decide(&self.facts(now));
+        matches!(without, IdleDecision::Keep(KeepReason::NoData { .. } | KeepReason::FailoverOff { .. }))
+    }
+
+    fn know(&mut self, config: Result<HealthCheckConfig, CloudError>) {
+        self.health_check = match config {
+            Ok(config) => HealthCheck::Seen { config, status: Series::empty(TimeDelta::seconds(60)) },
+            Err(error) => {
+                let gone = error.trouble == Trouble::NotFound;
+                self.error = Some(error);
+                if gone { HealthCheck::None } else { HealthCheck::Unknown }
+            }
+        };
+    }
+
+    fn fill(&mut self, slot: Slot, series: Result<Option<Series>, CloudError>) {
+        let series = series.unwrap_or_else(|error| {
+            self.error = Some(error);
+            None
+        });
         match (slot, series) {
             (Slot::Visits, series) => self.visits = series,
             (Slot::Busy, series) => self.busy = series,
@@ -87,6 +115,16 @@ impl Target {
     }
 }
 
+/// What a tick saw.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub(crate) targets: Vec<Target>,
+    /// The calls that failed.
+    pub(crate) failures: Vec<CloudError>,
+    /// No target is missing.
+    pub(crate) whole: bool,
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Slot {
     NetworkIn,
@@ -96,25 +134,38 @@ enum Slot {
 }
 
 impl<C: Cloud, S: Sink> Stopper<C, S> {
-    /// Lists the targets and reads what there is to know about them. When metrics cannot be read, the targets
-    /// come without, which is never idleness, and the error beside them.
-    pub(crate) async fn observe(
-        &self,
-        now: DateTime<Utc>,
-    ) -> Result<(Vec<Target>, Result<(), CloudError>), CloudError> {
-        let which = self.config.instance_id.clone().map_or(Targets::Tagged, Targets::One);
-        let instances = self.cloud.instances(&which).await?;
-        let mut targets = Vec::with_capacity(instances.len());
-        let mut slots = Vec::new();
+    /// Lists the targets and reads what there is to know about them. What could not be read is missing, which is
+    /// never idleness, and each call that failed is beside them. `whole` says that no target is missing.
+    pub(crate) async fn observe(&self, now: DateTime<Utc>, budget: &Budget) -> Observed {
+        let Read { what: instances, mut failures } = self.list(budget).await;
+        let whole = failures.is_empty();
         let hosts = self.hosts(&instances);
-        for (instance, host) in instances.into_iter().zip(hosts) {
-            let target = self.target(instance, &host, now).await;
-            let index = targets.len();
-            slots.extend(target.metrics(host.ok().as_ref()).into_iter().map(|(metric, slot)| (metric, slot, index)));
-            targets.push(target);
+        let mut targets: Vec<_> =
+            instances.into_iter().zip(hosts).map(|(instance, host)| self.target(instance, host, now)).collect();
+        let (mut ids, mut queries) = (HashMap::<_, Vec<_>>::new(), Vec::new());
+        for (index, target) in targets.iter().enumerate().filter(|(_, target)| target.lacks_facts(now)) {
+            if let (HealthCheckRef::Id(id), HealthCheck::Unknown) =
+                (&target.overrides.health_check, &target.health_check)
+            {
+                ids.entry(id.clone()).or_default().push(index);
+            }
+            queries.extend(target.queries(index, now));
         }
-        let metrics = self.fill(&mut targets, slots, now).await;
-        Ok((targets, metrics))
+        let (configurations, series) = tokio::join!(
+            self.configurations(ids.keys().cloned().collect(), now, budget),
+            self.series(queries, now, budget),
+        );
+        failures.extend(configurations.failures);
+        failures.extend(series.failures);
+        for (id, config) in configurations.what {
+            for index in ids.remove(&id).unwrap_or_default() {
+                targets[index].know(config.clone());
+            }
+        }
+        for ((index, slot), series) in series.what {
+            targets[index].fill(slot, series);
+        }
+        Observed { targets, failures, whole }
     }
 
     /// The host name of each instance, or why the starter would not wake it by that name.
@@ -123,7 +174,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             return instances.iter().map(|_| Ok(self.config.app_domain.clone())).collect();
         }
         let tag = config::APP_DOMAIN.tag.unwrap_or_default();
-        let read = |instance: &Instance| instance.tags.get(tag).map_or("", String::as_str).parse::<HostName>();
+        let read = |instance: &Instance| config::host_tag(instance.tags.get(tag).map_or("", String::as_str));
         let mut carried = HashMap::<HostName, u32>::new();
         for host in instances.iter().filter(|it| !it.state.is_gone()).filter_map(|it| read(it).ok()) {
             *carried.entry(host).or_default() += 1;
@@ -140,73 +191,26 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         instances.iter().map(check).collect()
     }
 
-    async fn target(&self, instance: Instance, host: &Result<HostName, String>, now: DateTime<Utc>) -> Target {
+    fn target(&self, instance: Instance, host: Result<HostName, String>, now: DateTime<Utc>) -> Target {
         let is_stacks_own = host.as_ref() == Ok(&self.config.app_domain);
         let mut overrides = overrides(&self.config, &instance, is_stacks_own, now);
-        let (health_check, error) = match host {
-            _ if instance.state != InstanceState::Running => (HealthCheck::Unknown, None),
-            Ok(_) => self.health_check(&overrides.health_check, now).await,
+        let health_check = match (&host, &overrides.health_check) {
+            _ if instance.state != InstanceState::Running => HealthCheck::Unknown,
             // A name by which no visitor can wake it is as good as no failover.
-            Err(why) => {
+            (Err(why), _) => {
                 overrides.warnings.push(why.clone());
-                (HealthCheck::None, None)
+                HealthCheck::None
             }
+            (Ok(_), HealthCheckRef::Id(_)) => HealthCheck::Unknown, // until it is read
+            (Ok(_), HealthCheckRef::MeantNone) => HealthCheck::MeantNone,
+            (Ok(_), HealthCheckRef::Unknown) => HealthCheck::None,
         };
         let network_in = Series::empty(instance.network_in_period());
         let sparse = || Some(Series::empty(TimeDelta::seconds(60)));
+        let (visits, busy, error) = (sparse(), sparse(), None);
         let tag = config::APP_DOMAIN.tag.and_then(|tag| instance.tags.get(tag));
         let app = host.as_ref().map_or_else(|_| tag.cloned().unwrap_or_default(), ToString::to_string);
-        Target { app, instance, overrides, health_check, network_in, visits: sparse(), busy: sparse(), error }
-    }
-
-    async fn health_check(&self, check: &HealthCheckRef, now: DateTime<Utc>) -> (HealthCheck, Option<CloudError>) {
-        let id = match check {
-            HealthCheckRef::Id(id) => id,
-            HealthCheckRef::MeantNone => return (HealthCheck::MeantNone, None),
-            HealthCheckRef::Unknown => return (HealthCheck::None, None),
-        };
-        let seen = |config| HealthCheck::Seen { config, status: Series::empty(TimeDelta::seconds(60)) };
-        let remembered = self.checks.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied();
-        if let Some((_, config)) = remembered.filter(|(read_at, _)| now - *read_at < READ_CHECK_AGAIN_AFTER) {
-            return (seen(config), None);
-        }
-        match self.cloud.health_check(id).await {
-            Ok(config) => {
-                self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), (now, config));
-                (seen(config), None)
-            }
-            Err(error) if error.trouble == Trouble::NotFound => (HealthCheck::None, Some(error)),
-            Err(error) => (HealthCheck::Unknown, Some(error)),
-        }
-    }
-
-    async fn fill(
-        &self,
-        targets: &mut [Target],
-        slots: Vec<(Metric, Slot, usize)>,
-        now: DateTime<Utc>,
-    ) -> Result<(), CloudError> {
-        if slots.is_empty() {
-            return Ok(());
-        }
-        let idle = targets.iter().map(|target| target.overrides.policy.idle).max().unwrap_or_default();
-        let from = now - idle - LOOK_BACK;
-        // CloudWatch's periods begin at whole five minutes; a start between two would cut the first datapoint.
-        let from = from.duration_trunc(TimeDelta::minutes(5)).unwrap_or(from);
-        let metrics: Vec<_> = slots.iter().map(|(metric, ..)| metric.clone()).collect();
-        match self.cloud.metrics(&metrics, from, now).await {
-            Ok(all) => {
-                for ((_, slot, index), series) in slots.into_iter().zip(all) {
-                    targets[index].fill(slot, series);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                for (.., index) in slots {
-                    targets[index].error = Some(error.clone());
-                }
-                Err(error)
-            }
-        }
+        let host = host.ok();
+        Target { app, host, instance, overrides, health_check, network_in, visits, busy, error }
     }
 }

@@ -23,6 +23,8 @@ pub enum Outcome {
     DryRun,
     /// EC2 did not take the start or the stop.
     Refused,
+    /// There was no time left, so the next tick stops it, among the first.
+    Postponed,
 }
 
 /// One target's record.
@@ -78,6 +80,14 @@ impl Report {
         }
     }
 
+    fn wakes(&self) -> bool {
+        matches!(self.decision, IdleDecision::Wake(_))
+    }
+
+    fn naps(&self) -> bool {
+        matches!(self.decision, IdleDecision::Nap(_))
+    }
+
     /// What it counts for.
     pub(crate) fn counts(&self) -> Vec<Count> {
         let mut counts = match &self.decision {
@@ -95,7 +105,7 @@ impl Report {
             counts.push(Count::Sick);
         }
         // A refusal that says why the instance cannot be stopped is a reason, and no failure.
-        if matches!(self.decision, IdleDecision::Nap(_)) && self.outcome == Outcome::Refused {
+        if (self.naps() || self.wakes()) && self.outcome == Outcome::Refused {
             counts.push(Count::TickFailed);
         }
         counts
@@ -117,6 +127,8 @@ pub struct Totals {
     pub skipped: usize,
     /// To be started or stopped, but EC2 did not take it.
     pub failed: usize,
+    /// To be stopped, and left for the next tick.
+    pub postponed: usize,
     /// Nothing was really stopped.
     pub dry_run: bool,
 }
@@ -127,29 +139,34 @@ pub struct Summary {
     /// In numbers.
     #[serde(flatten)]
     pub totals: Totals,
-    /// One record a target.
+    /// One record a target, those that were to be stopped first: up to 500 of them, the log has all.
     pub records: Vec<Report>,
+    /// How many records are in the log alone.
+    pub more_records: usize,
 }
 
+/// Records in a summary. A Lambda may answer with 6 MB, and a refusal of IAM makes a record of some kilobytes.
+const RECORDS: usize = 500;
+
 impl Summary {
-    pub(crate) fn of(records: Vec<Report>, dry_run: bool) -> Self {
+    pub(crate) fn of(mut records: Vec<Report>, dry_run: bool) -> Self {
         let count = |matches: fn(&Report) -> bool| records.iter().filter(|report| matches(report)).count();
         let totals = Totals {
             targets: records.len(),
-            woken: count(|it| matches!(it.decision, IdleDecision::Wake(_)) && it.outcome != Outcome::Refused),
-            napped: count(|it| matches!(it.decision, IdleDecision::Nap(_)) && it.outcome != Outcome::Refused),
+            woken: count(|it| it.wakes() && matches!(it.outcome, Outcome::Started | Outcome::DryRun)),
+            napped: count(|it| it.naps() && matches!(it.outcome, Outcome::Stopped | Outcome::DryRun)),
             kept: count(|it| matches!(it.decision, IdleDecision::Keep(_))),
             skipped: count(|it| matches!(it.decision, IdleDecision::Skip(_))),
-            failed: count(|it| {
-                matches!(it.decision, IdleDecision::Wake(_) | IdleDecision::Nap(_)) && it.outcome == Outcome::Refused
-            }),
+            failed: count(|it| (it.naps() || it.wakes()) && it.outcome == Outcome::Refused),
+            postponed: count(|it| it.outcome == Outcome::Postponed),
             dry_run,
         };
-        Self { totals, records }
+        records.truncate(RECORDS);
+        Self { totals, more_records: totals.targets - records.len(), records }
     }
 }
 
-/// A tick that could not even look.
+/// A call that failed, and with it a part of the tick.
 #[derive(Debug, Serialize)]
 pub(crate) struct Failure {
     level: &'static str,
@@ -158,6 +175,6 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn of(error: &CloudError) -> Self {
-        Self { level: "ERROR", message: format!("the targets cannot be listed: {error}") }
+        Self { level: "ERROR", message: error.to_string() }
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use shared::record::Sink;
 use shared::sim::{Phases, Sim};
 use shared::trouble::Trouble;
 use stopper::{Outcome, Stopper, Summary};
+use tokio::time::Instant;
 
 #[derive(Debug, Default)]
 struct Lines(Mutex<Vec<Value>>);
@@ -32,6 +34,10 @@ struct World {
 }
 
 const QUIET: f64 = 31_000.0;
+
+fn in_five_minutes() -> Instant {
+    Instant::now() + Duration::from_secs(300)
+}
 
 fn check_id(index: usize) -> HealthCheckId {
     format!("check-{index}").parse().unwrap()
@@ -97,7 +103,7 @@ impl World {
     }
 
     async fn tick(&self) -> Summary {
-        self.stopper().tick(self.sim.now()).await.unwrap()
+        self.stopper().tick(self.sim.now(), in_five_minutes()).await.unwrap()
     }
 
     fn state(&self, index: usize) -> InstanceState {
@@ -147,7 +153,7 @@ async fn a_dry_run_decides_and_stops_nothing() {
 }
 
 #[tokio::test]
-async fn each_tagged_instance_is_decided_on_its_own_and_in_one_call_for_all_metrics() {
+async fn each_tagged_instance_is_decided_on_its_own_and_in_one_call_for_all_metrics_of_a_region() {
     let world = World::of(7);
     world.traffic(1, |_| 500_000.0);
     world.sim.change(&world.ids[2], |it| {
@@ -181,7 +187,7 @@ async fn each_tagged_instance_is_decided_on_its_own_and_in_one_call_for_all_metr
         warning,
         "tag catnap:idle-minutes is \"soon\": it takes minutes, a whole number from 5 to 10080 (a week)"
     );
-    assert_eq!((world.sim.calls("DescribeInstances", ""), world.sim.calls("GetMetricData", "")), (1, 1));
+    assert_eq!((world.sim.calls("DescribeInstances", ""), world.sim.calls("GetMetricData", "")), (1, 2));
 }
 
 #[tokio::test]
@@ -227,11 +233,11 @@ async fn what_cannot_be_stopped_is_protected_and_no_failure() {
 async fn a_tick_that_cannot_look_fails_and_naps_nobody() {
     let world = World::of(2);
     world.sim.fail_next("DescribeInstances", Trouble::Unreachable);
-    assert!(world.stopper().tick(world.sim.now()).await.is_err());
+    assert!(world.stopper().tick(world.sim.now(), in_five_minutes()).await.is_err());
     assert_eq!(world.lines.0.lock().unwrap().last().unwrap()["TickFailed"], 1);
 
     world.sim.fail_next("GetMetricData", Trouble::Throttled);
-    assert!(world.stopper().tick(world.sim.now()).await.is_err());
+    assert!(world.stopper().tick(world.sim.now(), in_five_minutes()).await.is_err());
     let record = world.record("app1.example.com");
     assert_eq!((&record["reason"], &record["missing"]), (&json!("no-data"), &json!("network-in")));
     assert_eq!(world.sim.calls("StopInstances", ""), 0);
@@ -283,7 +289,7 @@ async fn a_warm_stopper_reads_a_health_checks_configuration_once_and_again_after
     let stopper = world.stopper();
     for (minutes, reads) in [(0, 1), (29, 1), (1, 2)] {
         world.sim.advance(TimeDelta::minutes(minutes));
-        stopper.tick(world.sim.now()).await.unwrap();
+        stopper.tick(world.sim.now(), in_five_minutes()).await.unwrap();
         assert_eq!(world.sim.calls("GetHealthCheck", ""), reads);
     }
 }

@@ -1,11 +1,11 @@
-//! CloudWatch: metrics, packed into as few calls as its limits allow.
+//! CloudWatch: metrics.
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{
     Dimension, Metric as CloudWatchMetric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy, StatusCode,
 };
 use aws_smithy_types::DateTime as SmithyDateTime;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Aws;
 use super::errors::cloud_error;
@@ -14,33 +14,56 @@ use crate::model::{Point, Series};
 use crate::record::NAMESPACE;
 use crate::trouble::CloudError;
 
-/// Queries that one GetMetricData takes. More datapoints than it gives come in further pages.
-const QUERIES: usize = 500;
-
 pub(super) async fn metrics(
     aws: &Aws,
     metrics: &[Metric],
     from: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<Vec<Option<Series>>, CloudError> {
-    let mut all: Vec<_> = metrics.iter().map(|metric| Some(Series::empty(metric.period()))).collect();
-    let (of_route53, of_instances): (Vec<_>, Vec<_>) =
-        (0..metrics.len()).partition(|index| matches!(metrics[*index], Metric::HealthStatus(_)));
-    for (client, indices) in [(&aws.cloudwatch, of_instances), (&aws.cloudwatch_of_route53, of_route53)] {
-        for indices in indices.chunks(QUERIES) {
-            let queries = indices.iter().map(|index| query(*index, &metrics[*index])).collect();
+    let mut all: Vec<_> = metrics.iter().map(|metric| Reading::of(metric.period())).collect();
+    let (global, of_region): (Vec<_>, Vec<_>) = (0..metrics.len()).partition(|index| metrics[*index].is_global());
+    for (client, indices) in [(&aws.cloudwatch, of_region), (&aws.cloudwatch_of_route53, global)] {
+        let queries: Vec<_> = indices.into_iter().map(|index| query(index, &metrics[index])).collect();
+        if !queries.is_empty() {
             read(client, queries, (from, until), &mut all).await?;
         }
     }
-    all.iter_mut().flatten().for_each(|series| series.points.sort_by_key(|point| point.at));
-    Ok(all)
+    Ok(all.into_iter().map(Reading::whole).collect())
+}
+
+/// What has arrived of one metric so far.
+struct Reading {
+    series: Series,
+    complete: bool,
+    failed: bool,
+}
+
+impl Reading {
+    fn of(period: TimeDelta) -> Self {
+        Self { series: Series::empty(period), complete: false, failed: false }
+    }
+
+    fn take(&mut self, result: &MetricDataResult) {
+        match result.status_code() {
+            None | Some(StatusCode::Complete) => self.complete = true,
+            Some(StatusCode::PartialData) => {} // more comes with the next page
+            Some(_) => self.failed = true,      // it cannot be read
+        }
+        self.series.points.extend(points(result));
+    }
+
+    fn whole(mut self) -> Option<Series> {
+        self.series.points.sort_by_key(|point| point.at);
+        self.series.points.shrink_to_fit(); // ten thousand targets have millions of them
+        (self.complete && !self.failed).then_some(self.series)
+    }
 }
 
 async fn read(
     client: &Client,
     queries: Vec<MetricDataQuery>,
     (from, until): (DateTime<Utc>, DateTime<Utc>),
-    all: &mut [Option<Series>],
+    all: &mut [Reading],
 ) -> Result<(), CloudError> {
     let seconds = |time: DateTime<Utc>| SmithyDateTime::from_secs(time.timestamp());
     let mut pages = client
@@ -55,13 +78,8 @@ async fn read(
         let page = page.map_err(|error| cloud_error("GetMetricData", &error))?;
         for result in page.metric_data_results() {
             let index = result.id().and_then(|id| id.strip_prefix('m')).and_then(|id| id.parse::<usize>().ok());
-            let Some(series) = index.and_then(|index| all.get_mut(index)) else { continue };
-            // `PartialData` says that more comes with the next page; anything else that the metric cannot be read.
-            match (result.status_code(), series.as_mut()) {
-                (None | Some(StatusCode::Complete | StatusCode::PartialData), Some(series)) => {
-                    series.points.extend(points(result));
-                }
-                _ => *series = None,
+            if let Some(reading) = index.and_then(|index| all.get_mut(index)) {
+                reading.take(result);
             }
         }
     }

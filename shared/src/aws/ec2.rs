@@ -11,7 +11,7 @@ use aws_smithy_types::retry::RetryConfig;
 use chrono::DateTime;
 
 use super::errors::{cloud_error, incomplete};
-use crate::cloud::Targets;
+use crate::cloud::{Page, Targets};
 use crate::config;
 use crate::learned::WakeSeconds;
 use crate::model::{Instance, InstanceId, InstanceState, transition_time};
@@ -19,28 +19,36 @@ use crate::trouble::CloudError;
 
 /// The most that DescribeInstances gives in one page.
 const PAGE: i32 = 1_000;
+/// All states but those of an instance that is gone.
+const THERE: [&str; 4] = ["pending", "running", "stopping", "stopped"];
 
-pub(super) async fn instances(client: &Client, targets: &Targets) -> Result<Vec<Instance>, CloudError> {
+pub(super) async fn instances_page(
+    client: &Client,
+    targets: &Targets,
+    page: Option<&str>,
+) -> Result<Page<Result<Instance, CloudError>>, CloudError> {
     const OPERATION: &str = "DescribeInstances";
-    let describe = client.describe_instances();
+    let tag = config::APP_DOMAIN.tag.unwrap_or_default();
+    let describe = client.describe_instances().set_next_token(page.map(Into::into));
     let describe = match targets {
         // With ids there are no pages: EC2 refuses MaxResults then.
         Targets::One(id) => describe.instance_ids(id.as_str()),
         Targets::Tagged => {
-            let has_tag =
-                Filter::builder().name("tag-key").set_values(config::APP_DOMAIN.tag.map(|tag| vec![tag.into()]));
-            describe.filters(has_tag.build()).max_results(PAGE)
+            describe.filters(filter("tag-key", [tag])).filters(filter("instance-state-name", THERE)).max_results(PAGE)
         }
+        // A value of a filter may hold the wildcards * and ?, and \ before one: a host name holds none of them.
+        Targets::Host(host) => describe.filters(filter(&format!("tag:{tag}"), [host.as_str()])).max_results(PAGE),
     };
-    let mut pages = describe.into_paginator().send();
-    let mut instances = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| cloud_error(OPERATION, &error))?;
-        for instance in page.reservations().iter().flat_map(|reservation| reservation.instances()) {
-            instances.push(translate(instance).map_err(|lacks| incomplete(OPERATION, lacks))?);
-        }
-    }
-    Ok(instances)
+    let answer = describe.send().await.map_err(|error| cloud_error(OPERATION, &error))?;
+    let all = answer.reservations().iter().flat_map(|reservation| reservation.instances());
+    let items = all.map(|instance| {
+        translate(instance).map_err(|lacks| incomplete(OPERATION, lacks, instance.instance_id().unwrap_or_default()))
+    });
+    Ok(Page { items: items.collect(), next: answer.next_token().filter(|token| !token.is_empty()).map(Into::into) })
+}
+
+fn filter<const N: usize>(name: &str, values: [&str; N]) -> Filter {
+    Filter::builder().name(name).set_values(Some(values.map(Into::into).into())).build()
 }
 
 pub(super) async fn start(client: &Client, id: &InstanceId) -> Result<(), CloudError> {

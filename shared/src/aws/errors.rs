@@ -66,12 +66,12 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// An answer that lacks what it must have.
-pub(super) fn incomplete(operation: &'static str, lacks: &str) -> CloudError {
+/// An answer that lacks what it must have, and about what.
+pub(super) fn incomplete(operation: &'static str, lacks: &str, about: &str) -> CloudError {
     CloudError {
         trouble: Trouble::Unexpected,
         operation,
         code: String::new(),
-        message: format!("the answer lacks {lacks}"),
+        message: format!("the answer about {about:?} lacks {lacks}"),
     }
 }

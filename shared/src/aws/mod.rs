@@ -10,14 +10,18 @@ use chrono::{DateTime, Utc};
 
 pub use environment::{Aws, Pace, SetUpError};
 
-use crate::cloud::{Cloud, Metric, Targets};
+use crate::cloud::{Cloud, Metric, Page, Targets};
 use crate::learned::WakeSeconds;
 use crate::model::{HealthCheckConfig, HealthCheckId, Instance, InstanceId, Series};
 use crate::trouble::CloudError;
 
 impl Cloud for Aws {
-    async fn instances(&self, targets: &Targets) -> Result<Vec<Instance>, CloudError> {
-        ec2::instances(&self.ec2, targets).await
+    async fn instances_page(
+        &self,
+        targets: &Targets,
+        page: Option<&str>,
+    ) -> Result<Page<Result<Instance, CloudError>>, CloudError> {
+        ec2::instances_page(&self.ec2, targets, page).await
     }
 
     async fn start(&self, id: &InstanceId) -> Result<(), CloudError> {
@@ -34,6 +38,13 @@ impl Cloud for Aws {
 
     async fn health_check(&self, id: &HealthCheckId) -> Result<HealthCheckConfig, CloudError> {
         route53::health_check(&self.route53, id).await
+    }
+
+    async fn health_checks_page(
+        &self,
+        page: Option<&str>,
+    ) -> Result<Page<(HealthCheckId, HealthCheckConfig)>, CloudError> {
+        route53::health_checks_page(&self.route53, page).await
     }
 
     async fn is_healthy(&self, id: &HealthCheckId, since: DateTime<Utc>) -> Result<bool, CloudError> {

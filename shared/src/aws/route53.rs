@@ -5,6 +5,7 @@ use aws_sdk_route53::types::{HealthCheckObservation, HealthCheckType};
 use chrono::{DateTime, Utc};
 
 use super::errors::{cloud_error, incomplete};
+use crate::cloud::Page;
 use crate::model::{CheckKind, HealthCheckConfig, HealthCheckId};
 use crate::trouble::CloudError;
 
@@ -13,17 +14,34 @@ const HEALTHY_SHARE: f64 = 0.18;
 /// Regions that a check runs in when it names none (all).
 const ALL_REGIONS: usize = 8;
 
+/// The most that ListHealthChecks gives in one page.
+const PAGE: i32 = 1_000;
+
 pub(super) async fn health_check(client: &Client, id: &HealthCheckId) -> Result<HealthCheckConfig, CloudError> {
     const OPERATION: &str = "GetHealthCheck";
     let answer = client.get_health_check().health_check_id(id.as_str()).send().await;
     let answer = answer.map_err(|error| cloud_error(OPERATION, &error))?;
     let config = answer.health_check().and_then(|check| check.health_check_config());
-    let config = config.ok_or_else(|| incomplete(OPERATION, "HealthCheckConfig"))?;
+    config.map(translate).ok_or_else(|| incomplete(OPERATION, "HealthCheckConfig", id.as_str()))
+}
+
+pub(super) async fn health_checks_page(
+    client: &Client,
+    page: Option<&str>,
+) -> Result<Page<(HealthCheckId, HealthCheckConfig)>, CloudError> {
+    let answer = client.list_health_checks().set_marker(page.map(Into::into)).max_items(PAGE).send().await;
+    let answer = answer.map_err(|error| cloud_error("ListHealthChecks", &error))?;
+    let checks = answer.health_checks().iter();
+    let items = checks.filter_map(|check| Some((check.id().parse().ok()?, translate(check.health_check_config()?))));
+    Ok(Page { items: items.collect(), next: answer.next_marker().filter(|_| answer.is_truncated()).map(Into::into) })
+}
+
+fn translate(config: &aws_sdk_route53::types::HealthCheckConfig) -> HealthCheckConfig {
     let regions = match config.regions().len() {
         0 => ALL_REGIONS,
         some => some,
     };
-    Ok(HealthCheckConfig {
+    HealthCheckConfig {
         kind: match config.r#type() {
             HealthCheckType::Tcp => CheckKind::Tcp,
             HealthCheckType::Http | HealthCheckType::HttpStrMatch => CheckKind::Http,
@@ -33,7 +51,7 @@ pub(super) async fn health_check(client: &Client, id: &HealthCheckId) -> Result<
         interval_seconds: config.request_interval().and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(30),
         regions: u32::try_from(regions).unwrap_or(u32::MAX),
         disabled: config.disabled().unwrap_or(false),
-    })
+    }
 }
 
 pub(super) async fn is_healthy(client: &Client, id: &HealthCheckId, since: DateTime<Utc>) -> Result<bool, CloudError> {

@@ -27,12 +27,14 @@ pub struct Sim(Mutex<World>);
 struct World {
     now: DateTime<Utc>,
     machines: BTreeMap<InstanceId, Machine>,
-    health_checks: HashMap<HealthCheckId, HealthCheckConfig>,
+    health_checks: BTreeMap<HealthCheckId, HealthCheckConfig>,
+    page_size: usize,
     unhealthy: Vec<HealthCheckId>,
     metrics: HashMap<Metric, Vec<Point>>,
     metric_delay: TimeDelta,
     unreadable: Vec<Metric>,
-    faults: Vec<CloudError>,
+    /// What fails, and after how many calls of its operation that do not.
+    faults: Vec<(usize, CloudError)>,
     calls: Vec<String>,
     /// Whom DNS leads visitors to.
     dns: HashMap<HostName, IpAddr>,
@@ -76,7 +78,8 @@ impl Sim {
         Self(Mutex::new(World {
             now,
             machines: BTreeMap::new(),
-            health_checks: HashMap::new(),
+            health_checks: BTreeMap::new(),
+            page_size: 1_000,
             unhealthy: Vec::new(),
             metrics: HashMap::new(),
             metric_delay: TimeDelta::zero(),
@@ -198,10 +201,20 @@ impl Sim {
         self.world().unreadable.push(metric);
     }
 
+    /// From now on lists come in pages of so many.
+    pub fn set_page_size(&self, items: usize) {
+        self.world().page_size = items;
+    }
+
     /// Makes the next call of `operation` fail.
     pub fn fail_next(&self, operation: &'static str, trouble: Trouble) {
+        self.fail_after(operation, 0, trouble);
+    }
+
+    /// Makes one call of `operation` fail, after so many that do not.
+    pub fn fail_after(&self, operation: &'static str, calls: usize, trouble: Trouble) {
         let (code, message) = ("Simulated".into(), format!("simulated: {trouble:?}"));
-        self.world().faults.push(CloudError { trouble, operation, code, message });
+        self.world().faults.push((calls, CloudError { trouble, operation, code, message }));
     }
 
     /// How often `operation` was called for `subject`; an empty one counts all.
@@ -221,10 +234,12 @@ impl World {
     /// Notes a call, and fails it if it was told to.
     fn call(&mut self, operation: &'static str, subject: &str) -> Result<(), CloudError> {
         self.calls.push(format!("{operation} {subject}"));
-        match self.faults.iter().position(|fault| fault.operation == operation) {
-            Some(index) => Err(self.faults.remove(index)),
-            None => Ok(()),
+        match self.faults.iter().position(|(_, fault)| fault.operation == operation) {
+            Some(index) if self.faults[index].0 == 0 => return Err(self.faults.remove(index).1),
+            Some(index) => self.faults[index].0 -= 1,
+            None => {}
         }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use http::{Request, Response};
 
 use super::{Machine, Sim, World};
-use crate::cloud::{App, Cloud, Destination, Limits, Metric, Targets, Unforwarded};
+use crate::cloud::{App, Cloud, Destination, Limits, Metric, Page, Targets, Unforwarded};
 use crate::learned::WakeSeconds;
 use crate::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, Probe, Series};
 use crate::trouble::{CloudError, Trouble};
@@ -16,17 +16,22 @@ fn refused(operation: &'static str, trouble: Trouble) -> CloudError {
 }
 
 impl Cloud for &Sim {
-    async fn instances(&self, targets: &Targets) -> Result<Vec<Instance>, CloudError> {
+    async fn instances_page(
+        &self,
+        targets: &Targets,
+        page: Option<&str>,
+    ) -> Result<Page<Result<Instance, CloudError>>, CloudError> {
         let mut world = self.world();
         world.call("DescribeInstances", "")?;
         let wanted = |instance: &&Instance| match targets {
             Targets::One(id) => instance.id == *id,
-            Targets::Tagged => instance.tags.contains_key("catnap:host"),
+            Targets::Tagged => instance.tags.contains_key("catnap:host") && !instance.state.is_gone(),
+            Targets::Host(host) => instance.tags.get("catnap:host").is_some_and(|tag| tag == host.as_str()),
         };
         let found: Vec<_> = world.machines.values().map(|machine| &machine.instance).filter(wanted).cloned().collect();
         match targets {
             Targets::One(_) if found.is_empty() => Err(refused("DescribeInstances", Trouble::NotFound)),
-            _ => Ok(found),
+            _ => Ok(world.page_of(found.into_iter().map(Ok).collect(), page)),
         }
     }
 
@@ -64,6 +69,16 @@ impl Cloud for &Sim {
         world.health_checks.get(id).copied().ok_or_else(|| refused(OPERATION, Trouble::NotFound))
     }
 
+    async fn health_checks_page(
+        &self,
+        page: Option<&str>,
+    ) -> Result<Page<(HealthCheckId, HealthCheckConfig)>, CloudError> {
+        let mut world = self.world();
+        world.call("ListHealthChecks", "")?;
+        let all = world.health_checks.iter().map(|(id, config)| (id.clone(), *config)).collect();
+        Ok(world.page_of(all, page))
+    }
+
     async fn is_healthy(&self, id: &HealthCheckId, _since: DateTime<Utc>) -> Result<bool, CloudError> {
         let mut world = self.world();
         world.call("GetHealthCheckStatus", id.as_str())?;
@@ -87,6 +102,16 @@ impl Cloud for &Sim {
             (!world.unreadable.contains(metric)).then(|| Series { period, points: readable.collect() })
         });
         Ok(series.collect())
+    }
+}
+
+impl World {
+    /// The page of a list that begins where `page` says.
+    fn page_of<T>(&self, all: Vec<T>, page: Option<&str>) -> Page<T> {
+        let from = page.and_then(|page| page.parse().ok()).unwrap_or(0);
+        let until = from + self.page_size;
+        let next = (all.len() > until).then(|| until.to_string());
+        Page { items: all.into_iter().skip(from).take(self.page_size).collect(), next }
     }
 }
 
