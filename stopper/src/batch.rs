@@ -31,13 +31,24 @@ pub(crate) struct Batch<For> {
     pub(crate) wanted_for: Vec<For>,
 }
 
-/// Packs queries into calls. Those of one region and of like length go together: the earliest start of a call holds
-/// for all in it, so a short one beside a long one brings datapoints that nobody needs.
-pub(crate) fn pack<For>(mut queries: Vec<Query<For>>, until: DateTime<Utc>) -> Vec<Batch<For>> {
+/// Packs queries, given by target, into calls. Those of 500 targets stay together: should the time run out, all is
+/// known of some targets rather than something of all.
+pub(crate) fn pack<For>(targets: Vec<Vec<Query<For>>>, until: DateTime<Utc>) -> Vec<Batch<For>> {
+    let mut batches = Vec::new();
+    let mut targets = targets.into_iter().peekable();
+    while targets.peek().is_some() {
+        pack_together(targets.by_ref().take(METRICS).flatten().collect(), until, &mut batches);
+    }
+    batches
+}
+
+/// Those of one region and of like length go together: the earliest start of a call holds for all in it, so a short
+/// one beside a long one brings datapoints that nobody needs.
+fn pack_together<For>(mut queries: Vec<Query<For>>, until: DateTime<Utc>, batches: &mut Vec<Batch<For>>) {
     queries.sort_by_key(|query| (query.metric.is_global(), query.from, Reverse(query.metric.period())));
-    let mut batches = Vec::<Batch<For>>::new();
+    let others = batches.len();
     for query in queries {
-        if !batches.last().is_some_and(|batch| batch.has_room_for(&query, until)) {
+        if !batches[others..].last().is_some_and(|batch| batch.has_room_for(&query, until)) {
             batches.push(Batch { from: query.from, points: 0, metrics: Vec::new(), wanted_for: Vec::new() });
         }
         if let Some(batch) = batches.last_mut() {
@@ -46,7 +57,6 @@ pub(crate) fn pack<For>(mut queries: Vec<Query<For>>, until: DateTime<Utc>) -> V
             batch.wanted_for.push(query.wanted_for);
         }
     }
-    batches
 }
 
 impl<For> Batch<For> {
@@ -74,7 +84,7 @@ mod tests {
     }
 
     /// The four metrics of so many targets: NetworkIn of 200 points, the others of an hour and a half.
-    fn fleet(count: usize, period: TimeDelta, quiet: impl Fn(usize) -> i64) -> Vec<Query<usize>> {
+    fn fleet(count: usize, period: TimeDelta, quiet: impl Fn(usize) -> i64) -> Vec<Vec<Query<usize>>> {
         let since = |minutes: i64| until() - TimeDelta::minutes(minutes);
         let of = |index: usize| {
             let host: shared::model::HostName = format!("app{index}.example.com").parse().unwrap();
@@ -82,14 +92,14 @@ mod tests {
             let short = since(quiet(index) + 30);
             let long = short.min(until() - period * 200);
             let query = |metric, from| Query { metric, from, wanted_for: index };
-            [
+            vec![
                 query(Metric::NetworkIn { instance, period }, long),
                 query(Metric::HealthStatus(format!("check-{index}").parse().unwrap()), short),
                 query(Metric::Visits(host.clone()), short),
                 query(Metric::Busy(host), short),
             ]
         };
-        (0..count).flat_map(of).collect()
+        (0..count).map(of).collect()
     }
 
     const BASIC: TimeDelta = TimeDelta::minutes(5);
@@ -115,15 +125,24 @@ mod tests {
                 assert_eq!(points, batch.points);
                 assert!(batch.metrics.iter().all(|metric| metric.is_global() == batch.metrics[0].is_global()));
             }
-            assert_eq!(batches.iter().map(|batch| batch.metrics.len()).sum::<usize>(), asked.len());
+            assert_eq!(batches.iter().map(|batch| batch.metrics.len()).sum::<usize>(), 4 * asked.len());
             let mut answered = HashMap::new();
             for batch in batches {
                 answered.extend(batch.metrics.into_iter().zip(batch.wanted_for).map(|it| (it, batch.from)));
             }
-            for Query { metric, from, wanted_for } in asked {
+            for Query { metric, from, wanted_for } in asked.into_iter().flatten() {
                 assert!(answered[&(metric, wanted_for)] <= from);
             }
         }
+    }
+
+    #[test]
+    fn should_the_time_run_out_all_is_known_of_some_targets() {
+        let mut known = HashMap::new();
+        for batch in pack(fleet(2_000, BASIC, |_| 60), until()).into_iter().take(8) {
+            batch.wanted_for.into_iter().for_each(|index| *known.entry(index).or_insert(0) += 1);
+        }
+        assert_eq!((known.len(), known.values().all(|metrics| *metrics == 4)), (1_000, true));
     }
 
     #[test]

@@ -149,8 +149,11 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             {
                 ids.entry(id.clone()).or_default().push(index);
             }
-            queries.extend(target.queries(index, now));
+            queries.push(target.queries(index, now));
         }
+        // A fleet that is too large for one tick is begun with at another target each time, so that none waits for ever.
+        let first = now.timestamp_subsec_micros() as usize % queries.len().max(1);
+        queries.rotate_left(first);
         let (configurations, series) = tokio::join!(
             self.configurations(ids.keys().cloned().collect(), now, budget),
             self.series(queries, now, budget),

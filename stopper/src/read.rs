@@ -157,16 +157,16 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         read
     }
 
-    /// Reads metrics up to `now`: for each what it was wanted for, and the series, none for one that CloudWatch
+    /// Reads targets' metrics up to `now`: for each what it was wanted for, and the series, none for one that CloudWatch
     /// could not read.
     pub(crate) async fn series<For>(
         &self,
-        queries: Vec<Query<For>>,
+        targets: Vec<Vec<Query<For>>>,
         now: DateTime<Utc>,
         budget: &Budget,
     ) -> Read<Vec<(For, Result<Option<Series>, CloudError>)>> {
-        let mut read = Read { what: Vec::with_capacity(queries.len()), failures: Vec::new() };
-        let calls = stream::iter(pack(queries, now)).map(|batch| async move {
+        let mut read = Read { what: Vec::new(), failures: Vec::new() };
+        let calls = stream::iter(pack(targets, now)).map(|batch| async move {
             #[expect(clippy::cast_precision_loss, reason = "some hundred thousand are exact")]
             let answer = if self.buckets.datapoints.take(batch.points as f64, budget.read_until).await {
                 self.cloud.metrics(&batch.metrics, batch.from, now).await
