@@ -27,6 +27,7 @@ from typing import Any, AsyncIterator, Callable, Mapping
 
 from bench_build import build_floor, measure_build
 from bench_filter import measure_filter
+from bench_fleet import measure_fleets, peak_memory
 from bench_report import print_report
 from bench_servers import Answer, Ec2, RuntimeApi, make_tls, record_ec2
 from cpu_share import CpuShare, NotHere
@@ -81,6 +82,7 @@ def main() -> None:
     print("\n" + measure_filter())
     if build:
         print(build)
+    asyncio.run(measure_fleets(binary("stopper", bin_dir or ROOT / "target" / "lambda", made_by="make build")))
 
 
 def find_starter(given: Path | None) -> Path:
@@ -229,13 +231,6 @@ def held(command: list[str], environment: Mapping[str, str], share: CpuShare | N
             process.kill()
             process.wait()
             process.stdin.close()
-
-
-def peak_memory(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("this kernel does not tell a process's peak memory")
 
 
 def zipped(path: Path, name: str) -> int:

@@ -33,6 +33,7 @@ class Request(NamedTuple):
     method: str
     path: str
     body: bytes
+    headers: dict[str, str]  # names in lower case
 
 
 class Server:
@@ -81,7 +82,7 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
             pass  # trailers
     elif length := int(headers.get("content-length", 0)):
         body = await reader.readexactly(length)
-    return Request(method, path, body)
+    return Request(method, path, body, headers)
 
 
 def response(status: str, body: bytes, headers: dict[str, str]) -> bytes:
@@ -92,6 +93,7 @@ def response(status: str, body: bytes, headers: dict[str, str]) -> bytes:
 class Answer(NamedTuple):
     at: float
     value: dict[str, Any]
+    size: int
 
 
 class FunctionError(Exception):
@@ -101,8 +103,9 @@ class FunctionError(Exception):
 class RuntimeApi(Server):
     """Lambda's runtime API for one function: hands out events and takes the answers, with the moment of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: int = 29) -> None:
         super().__init__(self._handle)
+        self._timeout = timeout
         self._events: asyncio.Queue[bytes] = asyncio.Queue()
         self._answers: asyncio.Queue[tuple[float, bool, bytes]] = asyncio.Queue()
 
@@ -113,14 +116,14 @@ class RuntimeApi(Server):
         at, good, body = await self._answers.get()
         if not good:
             raise FunctionError(body.decode(errors="replace"))
-        return Answer(at, json.loads(body))
+        return Answer(at, json.loads(body), len(body))
 
     async def _handle(self, request: Request) -> bytes:
         if request.path.endswith("/next"):
             headers = {
                 "Content-Type": "application/json",
                 "Lambda-Runtime-Aws-Request-Id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
-                "Lambda-Runtime-Deadline-Ms": str(int((time.time() + 29) * 1000)),
+                "Lambda-Runtime-Deadline-Ms": str(int((time.time() + self._timeout) * 1000)),
                 "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-central-1:123456789012:function:bench",
                 "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0",
             }
