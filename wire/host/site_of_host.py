@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import threading
 from pathlib import Path
@@ -77,14 +78,14 @@ class Site:
     def __init__(self, prefix: Path, health_path: str = "/", certified: bool = True) -> None:
         self.prefix = prefix
         self.http, self.https, self.health, self.app_port = (free_port() for _ in range(4))
+        ports = {"80": self.http, "443": self.https, "@HEALTH_PORT@": self.health}
         self.log = prefix / "access.log"
         text = (HOST / "files/nginx.conf").read_text()
-        for name, value in {"DOMAIN": DOMAIN, "HEALTH_PORT": str(self.health), "HEALTH_PATH": health_path}.items():
-            text = text.replace(f"@{name}@", value)
-        # All that differs from the instance: where files are and which ports.
-        for there, here in {"/etc/catnap": f"{prefix}/etc/catnap", "listen 80": f"listen 127.0.0.1:{self.http}",
-                            "listen 443": f"listen 127.0.0.1:{self.https}", "127.0.0.1:8000": f"127.0.0.1:{self.app_port}",
-                            f"listen {self.health}": f"listen 127.0.0.1:{self.health}"}.items():
+        # All that differs from the instance: which ports, and where the files are.
+        text, listens = re.subn(r"listen (80|443|@HEALTH_PORT@)(?=[ ;])", lambda found: f"listen 127.0.0.1:{ports[found[1]]}", text)
+        assert listens == 5
+        for there, here in {"/etc/catnap": f"{prefix}/etc/catnap", "127.0.0.1:8000": f"127.0.0.1:{self.app_port}",
+                            "@DOMAIN@": DOMAIN, "@HEALTH_PATH@": health_path}.items():
             assert there in text
             text = text.replace(there, here)
         (prefix / "catnap.conf").write_text(text)

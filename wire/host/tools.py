@@ -13,8 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 HOST = ROOT / "host"
 DOMAIN = "app.example.com"
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+UBUNTU = ROOT / ".tools/ubuntu/bin"  # certbot and boto3 in the versions of Ubuntu 24.04: wire/host/requirements.txt
 PACKAGES = {
-    "certbot": "certbot", "cloud-init": "cloud-init", "curl": "curl", "nginx": "nginx", "openssl": "openssl",
+    "cloud-init": "cloud-init", "curl": "curl", "nginx": "nginx", "openssl": "openssl",
     "pebble": "pebble", "pebble-challtestsrv": "pebble", "shellcheck": "shellcheck", "sshd": "openssh-server",
     "systemd-analyze": "systemd",
 }
@@ -32,6 +33,12 @@ def need(*programs: str) -> None:
     missing = {PACKAGES[program] for program in programs if not shutil.which(program, path=PATH)}
     if missing:
         lacking(f"missing: apt-get install {' '.join(sorted(missing))}")
+
+
+def need_ubuntus() -> None:
+    """Skips unless what Ubuntu installs on the host is there."""
+    if not (UBUNTU / "certbot").exists():
+        lacking("missing: make .tools/ubuntu/ready")
 
 
 def run(*command: object, seconds: float = 60, **more: object) -> subprocess.CompletedProcess[str]:
