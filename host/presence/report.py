@@ -46,10 +46,15 @@ def whole_lines(path, start):
         size = os.fstat(log.fileno()).st_size
         if size < start:  # emptied in place
             start = 0
-        log.seek(max(start, size - READ_AT_MOST))
+        if size - start > READ_AT_MOST:
+            log.seek(size - READ_AT_MOST)
+            log.readline()  # the rest of a line
+        else:
+            log.seek(start)
+        start = log.tell()
         read = log.read(READ_AT_MOST)
-        end = log.tell() - len(read) + read.rfind(b"\n") + 1
-    return read[: read.rfind(b"\n") + 1].decode("utf-8", "replace").splitlines(), max(start, end)
+    end = read.rfind(b"\n") + 1
+    return read[:end].decode("utf-8", "replace").splitlines(), start + end
 
 
 def new_lines(path, seen):

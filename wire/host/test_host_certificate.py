@@ -136,7 +136,7 @@ def test_the_first_boot_gets_a_certificate_although_the_name_points_elsewhere(in
     assert code == 0, said
     assert instance.reloads() == 1
     wait_until(lambda: is_trusted(instance, lasting), "nginx to show it")
-    assert instance.site.check() == (200, "up\n")
+    wait_until(lambda: instance.site.check() == (200, "up\n"), "nginx to be well")
     assert "strict-transport-security" in instance.site.visit("/", "--include").stdout.lower()
     # The next boots ask nobody, and let nginx be.
     orders = lasting.log().count("order")
@@ -192,7 +192,7 @@ def test_one_that_ran_out_sends_nobody_here_until_the_timer_gets_another(ran_out
     code, said = ran_out.certificate("renew")
     assert code == 0, said
     wait_until(lambda: is_trusted(ran_out, lasting), "nginx to show it")
-    assert ran_out.site.check() == (200, "up\n")
+    wait_until(lambda: ran_out.site.check() == (200, "up\n"), "nginx to be well")
 
 
 def test_two_at_once_wait_for_each_other(instance):
