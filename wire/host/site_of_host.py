@@ -113,6 +113,10 @@ class Site:
         before = self.workers()
         said = run("nginx", "-p", self.prefix, "-c", self.prefix / "nginx.conf", "-s", "reload")
         assert said.returncode == 0, said.stdout
+        self.wait_for_reload(before)
+
+    def wait_for_reload(self, before: set[str]) -> None:
+        """Returns when none of the workers of before takes new connections."""
         wait_until(lambda: not before & self.workers(), "nginx's new workers")
 
     def workers(self) -> set[str]:

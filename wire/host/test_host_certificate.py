@@ -10,8 +10,6 @@ from host_template import statements
 from site_of_host import Site
 from tools import DOMAIN, HOST, PATH, UBUNTU, need, need_ubuntus, run
 
-from stand import wait_until
-
 NOBODY = "127.0.0.2"  # API Gateway's side of port 80: nothing listens there
 
 
@@ -132,11 +130,12 @@ def test_the_first_boot_gets_a_certificate_although_the_name_points_elsewhere(in
     instance.site.start()
     instance.site.start_app()
     assert not is_trusted(instance, lasting) and instance.site.check()[0] == 503
+    before = instance.site.workers()
     code, said = instance.certificate("boot")
     assert code == 0, said
     assert instance.reloads() == 1
-    wait_until(lambda: is_trusted(instance, lasting), "nginx to show it")
-    wait_until(lambda: instance.site.check() == (200, "up\n"), "nginx to be well")
+    instance.site.wait_for_reload(before)
+    assert is_trusted(instance, lasting) and instance.site.check() == (200, "up\n")
     assert "strict-transport-security" in instance.site.visit("/", "--include").stdout.lower()
     # The next boots ask nobody, and let nginx be.
     orders = lasting.log().count("order")
@@ -189,10 +188,11 @@ def test_one_that_ran_out_sends_nobody_here_until_the_timer_gets_another(ran_out
     ran_out.site.start()
     assert ran_out.site.check() == (503, "no certificate yet\n")
     ran_out.authority = lasting
+    before = ran_out.site.workers()
     code, said = ran_out.certificate("renew")
     assert code == 0, said
-    wait_until(lambda: is_trusted(ran_out, lasting), "nginx to show it")
-    wait_until(lambda: ran_out.site.check() == (200, "up\n"), "nginx to be well")
+    ran_out.site.wait_for_reload(before)
+    assert is_trusted(ran_out, lasting) and ran_out.site.check() == (200, "up\n")
 
 
 def test_two_at_once_wait_for_each_other(instance):
