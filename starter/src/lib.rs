@@ -1,11 +1,13 @@
 //! The starter: observe → decide → act → respond, for each request that reaches API Gateway
 //! because the app's instance does not answer.
 
+mod colours;
 mod event;
 mod handoff;
 mod http_app;
 mod observe;
 mod page;
+mod phase;
 mod respond;
 mod tally;
 mod wording;

@@ -1,24 +1,42 @@
 //! The waiting page.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use serde::Serialize;
 use shared::classify::{STATUS_PATH, WAKE_PATH};
+use shared::look::{Logo, SupportUrl};
 use shared::wake::WakeReason;
 
+use crate::colours::{self, Scheme};
+use crate::event::Visit;
 use crate::handoff::poll;
+use crate::phase::{ICON, Mood};
 use crate::respond::{Answer, Status, retry_after};
+use crate::wording::page as words;
 
 /// Seconds between two reloads of a browser without script.
 const REFRESH_SECONDS: u32 = 15;
+
+/// A longer address is not kept for the way back: the page has to stay small.
+const LONGEST_WAY_BACK: usize = 1_000;
 
 #[derive(Template)]
 #[template(path = "page.html")]
 struct Page<'a> {
     nonce: &'a str,
+    schemes: [(Scheme, &'static str); 2],
+    logo: Option<&'a str>,
+    support: Option<&'a str>,
     app: &'a str,
+    host: &'a str,
     title: &'a str,
     detail: &'a str,
-    phase: &'a str,
+    phase: String,
+    mood: Mood,
+    steps_done: Option<usize>,
+    /// How much of the expected time has passed, below 1.
+    share: Option<f64>,
     request_id: &'a str,
     /// Where the button posts to; it comes back to the page that was asked for.
     action: String,
@@ -30,6 +48,17 @@ struct Page<'a> {
     settings: String,
 }
 
+impl Page<'_> {
+    /// The attributes of one step.
+    fn step_state(&self, step: &usize) -> &'static str {
+        match self.steps_done {
+            Some(done) if *step < done => " class=\"done\"",
+            Some(done) if *step == done => " aria-current=\"step\"",
+            _ => "",
+        }
+    }
+}
+
 /// What the page's script works with.
 #[derive(Serialize)]
 struct Settings<'a> {
@@ -37,34 +66,80 @@ struct Settings<'a> {
     status_urls: [String; 2],
     wake_url: &'a str,
     wakes_by_itself: bool,
+    was_unsafe: bool,
+    /// With `{ground}` and `{lines}` for those of a mood.
+    icon: &'static str,
+    moods: BTreeMap<Mood, MoodLook>,
+    words: BTreeMap<&'static str, &'static str>,
     status: &'a Status<'a>,
+}
+
+/// What a mood looks like in the browser's tab.
+#[derive(Serialize)]
+struct MoodLook {
+    mark: &'static str,
+    ground: &'static str,
+    lines: &'static str,
+}
+
+impl From<Mood> for MoodLook {
+    fn from(mood: Mood) -> Self {
+        let (ground, lines) = mood.drawing();
+        Self { mark: mood.mark(), ground, lines }
+    }
 }
 
 /// The page for one answer.
 pub(crate) fn page(answer: &Answer<'_>, status: &Status<'_>) -> Result<String, askama::Error> {
     let origin = answer.config.status_origin.as_deref().unwrap_or_default();
+    let look = &answer.config.look;
+    // Where the app was asked, whether it did anything is said by the detail.
+    let was_unsafe = answer.unbridged.is_none() && !answer.asked.visit.method.is_safe();
     let settings = Settings {
         status_urls: [origin, ""].map(|origin| format!("{origin}{STATUS_PATH}?app={}", status.app)),
         wake_url: WAKE_PATH,
         wakes_by_itself: answer.asked.class.lets_the_page_ask(answer.config.wake_on),
+        was_unsafe,
+        icon: ICON,
+        moods: Mood::ALL.map(|mood| (mood, mood.into())).into(),
+        words: words::SCRIPT.into(),
         status,
     };
-    let here: String = form_urlencoded::byte_serialize(answer.asked.visit.path_and_query().as_bytes()).collect();
     let page = Page {
         nonce: &answer.asked.moment.nonce,
-        app: status.app,
+        schemes: [(colours::light(look.accent), "light"), (colours::dark(look.accent), "dark")],
+        logo: look.logo.as_ref().map(Logo::url),
+        support: look.support.as_ref().map(SupportUrl::as_str),
+        app: answer.app_name(),
+        host: status.app,
         title: &status.title,
         detail: &status.detail,
-        phase: status.phase,
+        phase: status.phase.to_string(),
+        mood: status.mood,
+        steps_done: status.steps_done,
+        share: share(status),
         request_id: &answer.asked.visit.request_id,
-        action: format!("{WAKE_PATH}?to={here}"),
+        action: format!("{WAKE_PATH}?to={}", way_back(answer.asked.visit)),
         has_button: answer.reason.can_wake() || matches!(answer.reason, WakeReason::FallingAsleep),
         is_ready: status.ready,
-        was_unsafe: !answer.asked.visit.method.is_safe(),
+        was_unsafe,
         refresh: refresh(answer.reason),
         settings: inside_script(&settings)?,
     };
     page.render()
+}
+
+/// How much of the expected time has passed; none when it is not known, or more than all of it.
+fn share(status: &Status<'_>) -> Option<f64> {
+    let known = status.mood == Mood::Waking && status.steps_done.is_some();
+    let [elapsed, expected] = [status.elapsed_seconds.unwrap_or(0), status.expected_seconds.into()];
+    #[expect(clippy::cast_precision_loss, reason = "seconds")]
+    (known && elapsed < expected).then(|| elapsed as f64 / expected as f64)
+}
+
+fn way_back(visit: &Visit) -> String {
+    let here: String = form_urlencoded::byte_serialize(visit.path_and_query().as_bytes()).collect();
+    if here.len() > LONGEST_WAY_BACK { "/".into() } else { here }
 }
 
 /// A browser without script reloads, more slowly when each reload keeps it from the app.

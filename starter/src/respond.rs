@@ -19,6 +19,7 @@ use crate::event::Visit;
 use crate::handoff::bridge::Unbridged;
 use crate::handoff::{self, poll};
 use crate::observe::Seen;
+use crate::phase::{Mood, Phase};
 use crate::wording::{words, words_for_unbridged};
 use crate::{Asked, page};
 
@@ -35,22 +36,35 @@ pub(crate) struct Answer<'a> {
     pub(crate) unbridged: Option<Unbridged>,
 }
 
+impl Answer<'_> {
+    /// What people call the app: its host name, unless it is the one that `AppName` names.
+    pub(crate) fn app_name(&self) -> &str {
+        let host = &self.asked.addressed.host;
+        let named = *host == self.config.app_domain && *self.reason != WakeReason::UnknownHost;
+        let name = self.config.look.app_name.as_ref().filter(|_| named);
+        name.map_or(host.as_str(), |name| name.as_str())
+    }
+}
+
 /// How far the waking is: the JSON of `/.catnap/status`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Status<'a> {
     pub(crate) app: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<InstanceState>,
-    pub(crate) phase: &'static str,
+    pub(crate) phase: Phase,
+    pub(crate) mood: Mood,
+    /// How many steps of the waking are done.
+    pub(crate) steps_done: Option<usize>,
     #[serde(flatten)]
     reason: &'a WakeReason,
     pub(crate) title: String,
     pub(crate) detail: String,
     /// When the current boot began; none while there is none.
     since: Option<DateTime<Utc>>,
-    elapsed_seconds: Option<i64>,
+    pub(crate) elapsed_seconds: Option<i64>,
     /// From StartInstances to the app's first answer, by the last wakes.
-    expected_seconds: u32,
+    pub(crate) expected_seconds: u32,
     pub(crate) ready: bool,
     /// Seconds after which the page navigates, once the app is ready: the first, second, … time.
     navigate_after_seconds: &'static [u32],
@@ -60,10 +74,9 @@ pub(crate) struct Status<'a> {
 
 impl<'a> Status<'a> {
     fn of(answer: &Answer<'a>) -> Self {
-        let host = &answer.asked.addressed.host;
         let words = match answer.unbridged {
-            Some(why) => words_for_unbridged(why, host, answer.asked.visit.method.is_safe()),
-            None => words(answer.reason, host),
+            Some(why) => words_for_unbridged(why, answer.app_name(), answer.asked.visit.method.is_safe()),
+            None => words(answer.reason, answer.app_name()),
         };
         let boots = |instance: &&Instance| matches!(instance.state, InstanceState::Pending | InstanceState::Running);
         let since = answer.seen.instance().filter(boots).map(|instance| instance.launched_at);
@@ -71,6 +84,8 @@ impl<'a> Status<'a> {
             app: answer.asked.addressed.host.as_str(),
             state: answer.seen.instance().map(|instance| instance.state),
             phase: words.phase,
+            mood: words.phase.mood(),
+            steps_done: words.phase.steps_done(),
             reason: answer.reason,
             title: words.title,
             detail: words.detail,
@@ -191,9 +206,10 @@ fn waiting_page(answer: &Answer<'_>, status: &Status<'_>) -> Response<Body> {
     let mut response = bare(code, "text/html; charset=utf-8", body);
     let nonce = &answer.asked.moment.nonce;
     let api = answer.config.status_origin.as_deref().unwrap_or_default();
+    let logo = answer.config.look.logo.as_ref().and_then(|logo| logo.origin()).unwrap_or_default();
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self' {api}; \
-         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+         img-src data: {logo}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
