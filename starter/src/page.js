@@ -55,6 +55,8 @@ function showButtons(status) {
   const needless = isWilling() && ["asleep", "waking"].includes(status.mood);
   const hadFocus = $("wake").contains(document.activeElement);
   $("wake").hidden = !canPress || needless;
+  say("press", ["waiting", "failed"].includes(status.mood) ? words.again : words.wake);
+  say("next", canPress && needless && !status.can_wake ? words.wakes_then : "");
   if (hadFocus && $("wake").hidden) $("title").focus(); // else the keyboard would begin at the top
   $("go").hidden = !status.ready;
 }

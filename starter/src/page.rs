@@ -41,6 +41,8 @@ struct Page<'a> {
     /// Where the button posts to; it comes back to the page that was asked for.
     action: String,
     has_button: bool,
+    /// The button is for something that went wrong.
+    is_new_try: bool,
     is_ready: bool,
     /// The request was to change something, and did not.
     was_unsafe: bool,
@@ -121,6 +123,7 @@ pub(crate) fn page(answer: &Answer<'_>, status: &Status<'_>) -> Result<String, a
         request_id: &answer.asked.visit.request_id,
         action: format!("{WAKE_PATH}?to={}", way_back(answer.asked.visit)),
         has_button: answer.reason.can_wake() || matches!(answer.reason, WakeReason::FallingAsleep),
+        is_new_try: matches!(status.mood, Mood::Waiting | Mood::Failed),
         is_ready: status.ready,
         was_unsafe,
         refresh: refresh(answer.reason),

@@ -9,6 +9,7 @@ use crate::phase::{Phase, STEPS};
 /// The page's own words, whatever the phase.
 pub(crate) mod page {
     pub(crate) const WAKE: &str = "Wake it up";
+    pub(crate) const AGAIN: &str = "Try again now";
     pub(crate) const OPEN: &str = "Open";
     pub(crate) const PROGRESS: &str = "How far the waking is";
     pub(crate) const STEPS: [&str; super::STEPS] = ["Server starts", "Server boots", "App starts", "Ready"];
@@ -20,7 +21,9 @@ pub(crate) mod page {
     pub(crate) const RELOADS: &str = "This page reloads by itself.";
 
     /// The words that the page's script puts together. `{}` is a number; `{elapsed}`, `{expected}` and `{left}` are times.
-    pub(crate) const SCRIPT: [(&str, &str); 12] = [
+    pub(crate) const SCRIPT: [(&str, &str); 15] = [
+        ("wake", WAKE),
+        ("again", AGAIN),
         ("seconds", "{} s"),
         ("minutes", "{} min"),
         ("hours", "{} h"),
@@ -29,6 +32,7 @@ pub(crate) mod page {
         ("so_far", "{elapsed} so far"),
         ("paused", "Nobody was looking, so this page stopped asking. It goes on when you move or press something."),
         ("offline", "No connection just now. Trying again."),
+        ("wakes_then", "It is woken as soon as it has stopped."),
         ("leaving", "You are being taken there."),
         ("leaving_in", "You are taken there in {left}: until then your browser may still be led here."),
         ("by_hand", "Your browser was led back here. Press the button to try again."),
@@ -166,7 +170,7 @@ pub(crate) fn words(reason: &WakeReason, app: &str) -> Words {
         WakeReason::FallingAsleep => (
             Phase::FallingAsleep,
             format!("{app} is just falling asleep"),
-            "It can be woken as soon as it has stopped, and then it is.".into(),
+            "Its server is being stopped, and can be woken as soon as it has.".into(),
         ),
         WakeReason::Booting => (Phase::Booting, format!("{app} is waking up"), "Its server is booting.".into()),
         WakeReason::StartingApp { .. } => {

@@ -1,0 +1,111 @@
+"""One Chromium and one front for all tests of the page; a new world and a new browser context for each."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from front import APP, Front, World, serving
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+CHROMIUM = os.environ.get("CATNAP_CHROMIUM", "/usr/bin/chromium")
+PERSON = ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+          "Chrome/156.0.0.0 Safari/537.36")  # a browser with somebody in front of it
+HOME = f"https://{APP}/"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    if not Path(CHROMIUM).exists():
+        reason = f"no Chromium at {CHROMIUM}: sudo apt-get install chromium, or set CATNAP_CHROMIUM"
+        if os.environ.get("CATNAP_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return CHROMIUM
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """For any name: the browser of these tests does not look at certificates."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, APP)])
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+@pytest.fixture(scope="session")
+def only_front(chromium: str, tls: ssl.SSLContext) -> Iterator[Front]:
+    with World() as world, serving(Front(world), tls=tls) as front:
+        yield front
+
+
+@pytest.fixture
+def front(only_front: Front) -> Front:
+    only_front.forget()
+    only_front.world.begin()
+    return only_front
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright, chromium: str, only_front: Front) -> Iterator[Browser]:
+    arguments = ["--no-sandbox", "--ignore-certificate-errors",
+                 f"--host-resolver-rules=MAP * 127.0.0.1:{only_front.port}"]
+    browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+    yield browser
+    browser.close()
+
+
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[NewPage]:
+    """Opens a tab in a context of its own. What goes wrong in its script fails the test."""
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def new(**options: Any) -> Page:
+        context = browser.new_context(**{"user_agent": PERSON, **options})
+        contexts.append(context)
+        context.on("weberror", lambda error: wrong.append(str(error.error)))
+        page = context.new_page()
+        page.set_default_timeout(5_000)
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert not wrong, wrong
+
+
+@pytest.fixture
+def page(new_page: NewPage) -> Page:
+    return new_page()
