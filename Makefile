@@ -1,7 +1,7 @@
 # `make` alone prints what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-handoff build sam-local clean
+.PHONY: help demo test check bench bench-handoff build sam-local page screenshots clean
 
 TOOLS := .tools
 VENV := $(TOOLS)/venv
@@ -45,6 +45,12 @@ bench-handoff: $(VENV)/ready debug-binaries ## Measure how a waiting visitor get
 sam-local: build ## Run every sample event with `sam local invoke` (needs a Docker engine)
 	$(PYTHON) wire/sam_local.py
 
+page: $(VENV)/ready page-binary ## Show the waiting page in each of its phases, on this machine
+	@$(PYTHON) wire/page/serve.py
+
+screenshots: $(VENV)/ready page-binary ## Take the README's screenshots of the waiting page anew (needs Chromium)
+	@$(PYTHON) wire/page/serve.py --screenshots
+
 clean: ## Remove what was built and installed here
 	rm -rf target $(TOOLS) .aws-sam wire/baseline/floor/target
 
@@ -52,6 +58,10 @@ clean: ## Remove what was built and installed here
 debug-binaries: toolchain
 	@echo "Compiling the pair. The AWS SDK takes some minutes the first time."
 	@cargo build --locked --bins
+
+.PHONY: page-binary
+page-binary: toolchain
+	@cargo build --locked -p starter --no-default-features --example page
 
 # The core must build, and be testable, without any AWS SDK.
 core-without-sdk: toolchain

@@ -18,7 +18,7 @@ use shared::model::{InstanceId, InstanceState, Probe};
 use shared::record::Sink;
 use shared::sim::{Phases, Sim};
 use shared::trouble::Trouble;
-use starter::{Moment, Starter, Visit, mend};
+use starter::{Mended, Moment, Starter, Visit, mend};
 
 const APP: &str = "app.example.com";
 
@@ -100,9 +100,10 @@ impl World {
     }
 
     async fn ask(&self, event: &Value, nonce: String) -> Result<Value, Box<dyn Error>> {
-        let request = lambda_http::Request::from(mend(event.clone())?);
-        let moment = Moment { now: self.sim.now(), nonce };
-        let response = self.starter.answer(&Visit::from(&request), &moment).await;
+        let Mended { request, sent } = mend(event.clone())?;
+        let now = self.sim.now();
+        let moment = Moment { now, answer_by: now + TimeDelta::seconds(28), nonce };
+        let response = self.starter.answer(&Visit::new(&request.into(), sent), &moment).await;
         let headers: BTreeMap<_, _> = response
             .headers()
             .iter()

@@ -11,7 +11,7 @@ const GIVE_UP_AFTER = 15 * 60e3; // of nobody looking: a page left open must not
 let seen = settings.status; // the newest status
 let since = null, boot = null; // when what is shown began, by this browser's clock; and what that is
 let pressed = false, asked = false, askAgainAt = 0; // the wake call
-let timer = 0, polling = false, polledAt = 0, failures = 0; // the polls
+let timer = 0, polling = false, paused = false, polledAt = 0, failures = 0; // the polls
 let lookedAt = Date.now(), touched = false; // the person
 let leaving = false;
 
@@ -78,7 +78,7 @@ function tick() {
   // A bar that stands at nearly done would be a lie.
   if (elapsed < expected) $("bar").value = elapsed / expected;
   else $("bar").removeAttribute("value");
-  const text = isPaused() ? words.paused : elapsed < expected ? words.usually : expected ? words.longer : words.so_far;
+  const text = paused ? words.paused : elapsed < expected ? words.usually : expected ? words.longer : words.so_far;
   say("clock", fill(text, { elapsed: span(elapsed), expected: span(expected) }));
 }
 
@@ -86,7 +86,6 @@ function tick() {
 
 const isLookedAt = () => window.top === window.self && !document.prerendering && document.visibilityState === "visible";
 const isWilling = () => pressed || settings.wakes_by_itself;
-const isPaused = () => !timer && !polling && !leaving;
 
 // The first wake call also says that someone is here; later ones are sent when they would do something.
 function isToAsk() {
@@ -117,6 +116,7 @@ async function poll() {
   clearTimeout(timer);
   timer = 0;
   polling = true;
+  paused = false;
   polledAt = Date.now();
   try {
     if (!isToAsk()) await look();
@@ -129,7 +129,7 @@ async function poll() {
   polling = false;
   if (seen.ready) leave();
   else if (Date.now() - lookedAt < GIVE_UP_AFTER) timer = setTimeout(poll, pace());
-  else tick();
+  else paused = true;
 }
 
 function pace() {

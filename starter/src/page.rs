@@ -25,6 +25,7 @@ const LONGEST_WAY_BACK: usize = 1_000;
 #[template(path = "page.html")]
 struct Page<'a> {
     nonce: &'a str,
+    /// Each with the media it is for.
     schemes: [(Scheme, &'static str); 2],
     logo: Option<&'a str>,
     support: Option<&'a str>,
@@ -109,7 +110,7 @@ pub(crate) fn page(answer: &Answer<'_>, status: &Status<'_>) -> Result<String, a
     };
     let page = Page {
         nonce: &answer.asked.moment.nonce,
-        schemes: [(colours::light(look.accent), "light"), (colours::dark(look.accent), "dark")],
+        schemes: [(colours::light(look.accent), "all"), (colours::dark(look.accent), "(prefers-color-scheme: dark)")],
         logo: look.logo.as_ref().map(Logo::url),
         support: look.support.as_ref().map(SupportUrl::as_str),
         app: answer.app_name(),
@@ -158,4 +159,22 @@ fn refresh(reason: &WakeReason) -> Option<u32> {
 fn inside_script(settings: &Settings<'_>) -> Result<String, askama::Error> {
     let json = serde_json::to_string(settings).map_err(|error| askama::Error::Custom(error.into()))?;
     Ok(json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_script_has_all_its_words_and_no_other() {
+        let script = include_str!("page.js");
+        let names = |mark: &'static str| {
+            let ends = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
+            script.split(mark).skip(1).filter_map(move |rest| rest.split(ends).next())
+        };
+        let known: BTreeSet<_> = words::SCRIPT.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names(" words.").chain(names("(words.")).collect::<BTreeSet<_>>(), known);
+    }
 }

@@ -56,7 +56,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
 
 
 @pytest.fixture(scope="session")
-def only_front(chromium: str, tls: ssl.SSLContext) -> Iterator[Front]:
+def only_front(tls: ssl.SSLContext) -> Iterator[Front]:
     with World() as world, serving(Front(world), tls=tls) as front:
         yield front
 

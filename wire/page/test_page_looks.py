@@ -66,7 +66,7 @@ def tab(page: Page, front: Front) -> Tab:
 
 def violations(page: Page) -> list[str]:
     """What axe finds. The page's clock stands, or has to be made to run for axe's own timers."""
-    page.evaluate(f"globalThis.axe || (() => {{ {AXE} }})()")
+    page.evaluate(f"void (globalThis.axe || (() => {{ {AXE} }})())")
     page.evaluate("""tags => {
         const told = it => it.nodes.map(node => `${it.id}: ${node.target} ${node.failureSummary}`);
         globalThis.found = null;

@@ -17,6 +17,9 @@ def tab(page: Page, front: Front) -> Tab:
 
 
 def test_from_the_first_look_to_the_app_without_a_reload_and_without_a_hand(tab: Tab, front: Front) -> None:
+    tab.page.add_init_script(
+        "globalThis.clocks = []; new MutationObserver(() => clocks.push(document.getElementById('clock')?.textContent))"
+        ".observe(document, {subtree: true, childList: true})")
     tab.open("/reports?team=ops")
     seen = []
     for _ in range(45):
@@ -33,6 +36,8 @@ def test_from_the_first_look_to_the_app_without_a_reload_and_without_a_hand(tab:
         ("ready", f"✓ {APP} is awake", 4),
     ]
     assert len(front.of("GET", "/reports")) == 1, "no reload"
+    clocks = tab.page.evaluate("clocks")
+    assert "9 s of usually about 90 s" in clocks and not any("Nobody" in (clock or "") for clock in clocks)
     assert (len(front.wakes), front.world.starts) == (1, 1)
     assert front.wakes[0].headers["x-catnap"] == "wake" and front.wakes[0].host == APP
     assert {poll.host for poll in front.polls} == {API}, "the app's own origin is left alone"
