@@ -4,7 +4,7 @@ const $ = (id) => document.getElementById(id);
 const settings = JSON.parse($("settings").textContent);
 const { words, moods } = settings;
 
-const FAST = 3e3, STEADY = 8e3, SLOW = 15e3; // between two polls
+const EAGER = 1e3, FAST = 3e3, STEADY = 8e3, SLOW = 15e3; // between two polls
 const ASK_AGAIN_AFTER = 15e3; // a wake call that was refused
 const GIVE_UP_AFTER = 15 * 60e3; // of nobody looking: a page left open must not ask all night
 
@@ -136,7 +136,8 @@ function pace() {
   if (failures) return Math.min(FAST * 2 ** (failures - 1), SLOW);
   if (isToAsk()) return 0; // pressed in the meantime
   if (document.hidden || seen.mood !== "waking") return SLOW;
-  return Date.now() - since < 120e3 ? FAST : STEADY;
+  if (Date.now() - since >= 120e3) return STEADY;
+  return seen.phase === "starting" ? EAGER : FAST; // the app may answer any moment
 }
 
 // ---- Leaving
@@ -159,7 +160,7 @@ function leave() {
   const tries = triesSoFar();
   if (tries >= 3 && !touched) return say("next", words.by_hand); // it went round three times, and nobody is there
   leaving = true;
-  const delays = last.navigate_after_seconds;
+  const delays = seen.navigate_after_seconds;
   const until = Date.now() + delays[Math.min(tries, delays.length - 1)] * 1e3;
   const count = () => {
     const left = Math.max(0, Math.ceil((until - Date.now()) / 1e3));

@@ -46,7 +46,7 @@ struct Page<'a> {
     is_new_try: bool,
     is_ready: bool,
     /// The request was to change something, and did not.
-    was_unsafe: bool,
+    was_not_done: bool,
     refresh: Option<u32>,
     settings: String,
 }
@@ -96,8 +96,7 @@ impl From<Mood> for MoodLook {
 pub(crate) fn page(answer: &Answer<'_>, status: &Status<'_>) -> Result<String, askama::Error> {
     let origin = answer.config.status_origin.as_deref().unwrap_or_default();
     let look = &answer.config.look;
-    // Where the app was asked, whether it did anything is said by the detail.
-    let was_unsafe = answer.unbridged.is_none() && !answer.asked.visit.method.is_safe();
+    let was_unsafe = !answer.asked.visit.method.is_safe();
     let settings = Settings {
         status_urls: [origin, ""].map(|origin| format!("{origin}{STATUS_PATH}?app={}", status.app)),
         wake_url: WAKE_PATH,
@@ -126,7 +125,8 @@ pub(crate) fn page(answer: &Answer<'_>, status: &Status<'_>) -> Result<String, a
         has_button: answer.reason.can_wake() || matches!(answer.reason, WakeReason::FallingAsleep),
         is_new_try: matches!(status.mood, Mood::Waiting | Mood::Failed),
         is_ready: status.ready,
-        was_unsafe,
+        // Where the app was asked, the detail says what is known of it.
+        was_not_done: was_unsafe && answer.unbridged.is_none(),
         refresh: refresh(answer.reason),
         settings: inside_script(&settings)?,
     };

@@ -36,7 +36,7 @@ pub(crate) mod page {
         ("leaving", "You are being taken there."),
         ("leaving_in", "You are taken there in {left}: until then your browser may still be led here."),
         ("by_hand", "Your browser was led back here. Press the button to try again."),
-        ("not_done", "Go back and send again what was not carried out."),
+        ("not_done", "Go back to where you came from: opening this address is not the same as sending what you sent."),
     ];
 }
 

@@ -85,7 +85,8 @@ class World:
     def begin(self, scene: str = "asleep", **variables: str) -> None:
         """A new world in which this scene is set."""
         made = SCENES[scene]
-        self.tell(new={"CATNAP_STATUS_ORIGIN": f"https://{API}", **made.get("new", {}), **variables})
+        # With the bridge there would be no page once the app is ready.
+        self.tell(new={"CATNAP_STATUS_ORIGIN": f"https://{API}", "CATNAP_HANDOFF": "poll", **made.get("new", {}), **variables})
         if "set" in made:
             self.set(**made["set"])
 
