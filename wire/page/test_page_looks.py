@@ -98,6 +98,8 @@ def test_a_phase_is_told_in_words_steps_and_a_bar(tab: Tab, front: Front, scene:
     tab.open()
     page = tab.page
     assert (tab.phase, tab.steps()) == (phase, steps)
+    progress = page.get_by_role("progressbar", name="How far the waking is")
+    assert progress.count() == (1 if bar else 0)
     if not bar:
         assert not tab.shows("bar")
     elif bar == "?":

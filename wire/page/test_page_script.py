@@ -204,7 +204,7 @@ def test_who_comes_while_it_stops_is_let_in_as_soon_as_it_has(tab: Tab, front: F
         tab.press()
     assert tab.text("next") == "It is woken as soon as it has stopped." and not tab.shows("wake")
     calls = len(front.wakes)
-    tab.wait(12)
+    tab.wait(6)
     assert (front.world.starts, len(front.wakes)) == (0, calls)
     front.world.set(state="stopped")
     tab.wait(3)
@@ -254,8 +254,13 @@ def test_a_press_while_a_poll_is_under_way_is_not_lost(tab: Tab, front: Front) -
     tab.open()
     tab.page.evaluate("poll(); press.click()")
     tab.settle()
-    tab.wait(0.01)
     assert (len(front.wakes), front.world.starts) == (1, 1)
+    front.world.begin("failed")
+    tab.open()
+    tab.page.evaluate("press.click(); press.click()")
+    tab.settle()
+    tab.wait(0.01)
+    assert [call.headers["x-catnap"] for call in front.wakes[-2:]] == ["press", "press"]
 
 
 def test_without_a_connection_it_says_so_slows_down_and_recovers_by_the_other_way(tab: Tab, front: Front) -> None:
