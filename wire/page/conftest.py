@@ -13,13 +13,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from front import APP, Front, World, serving
+from front import API, APP, Front, World, serving
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 CHROMIUM = os.environ.get("CATNAP_CHROMIUM", "/usr/bin/chromium")
 PERSON = ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
           "Chrome/156.0.0.0 Safari/537.36")  # a browser with somebody in front of it
 HOME = f"https://{APP}/"
+
+
+def arguments(front: Front) -> list[str]:
+    """All the names of these tests lead to the front, and no other name leads anywhere."""
+    names = [f"MAP {name} 127.0.0.1:{front.port}" for name in ("*.example.com", "*.example.org", API)]
+    rules = ",".join([*names, "MAP * ~NOTFOUND"])
+    return ["--no-sandbox", "--ignore-certificate-errors", f"--host-resolver-rules={rules}"]
 
 
 @pytest.fixture(scope="session")
@@ -76,9 +83,7 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, chromium: str, only_front: Front) -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--ignore-certificate-errors",
-                 f"--host-resolver-rules=MAP * 127.0.0.1:{only_front.port}"]
-    browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+    browser = playwright.chromium.launch(executable_path=chromium, args=arguments(only_front))
     yield browser
     browser.close()
 
@@ -97,7 +102,7 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
         contexts.append(context)
         context.on("weberror", lambda error: wrong.append(str(error.error)))
         page = context.new_page()
-        page.set_default_timeout(5_000)
+        page.set_default_timeout(15_000)
         return page
 
     yield new

@@ -29,7 +29,7 @@ class Tab:
 
     def settle(self) -> None:
         """Until what the page has asked for is answered, and its script has taken it in."""
-        end = time.monotonic() + 5
+        end = time.monotonic() + 15
         while True:
             try:
                 if not self.front.busy and self.page.evaluate(AT_REST):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
-from conftest import HOME, PERSON, NewPage
+from conftest import HOME, PERSON, NewPage, arguments
 from front import APP, Front
 from playwright.sync_api import Page
 from stand import wait_until
@@ -101,9 +101,8 @@ def open_tab(chromium: str, front: Front, tmp_path: Path) -> Iterator[None]:
     Without Playwright: where DevTools are attached as it does, Chromium prerenders nothing.
     """
     front.pages["/open-tab"] = OPEN_TAB
-    arguments = ["--headless=new", "--no-sandbox", "--ignore-certificate-errors", f"--user-data-dir={tmp_path}",
-                 f"--host-resolver-rules=MAP * 127.0.0.1:{front.port}", f"--user-agent={PERSON}", f"{HOME}open-tab"]
-    browser = subprocess.Popen([chromium, *arguments], stderr=subprocess.DEVNULL, start_new_session=True)
+    own = ["--headless=new", f"--user-data-dir={tmp_path}", f"--user-agent={PERSON}", f"{HOME}open-tab"]
+    browser = subprocess.Popen([chromium, *arguments(front), *own], stderr=subprocess.DEVNULL, start_new_session=True)
     yield
     os.killpg(browser.pid, signal.SIGKILL)
     browser.wait(10)
