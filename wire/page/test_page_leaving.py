@@ -61,7 +61,7 @@ def test_with_no_delay_it_goes_at_once_and_back_here_it_takes_its_time(tab: Tab,
         "new MutationObserver(() => sessionStorage.setItem('titles', document.title))"
         ".observe(document.querySelector('title'), {childList: true})")
     front.world.set(app="ready")
-    tab.wait(3)
+    tab.wait(1)
     assert loaded(tab, 2), "it went as soon as the poll said so"
     assert tab.page.evaluate("sessionStorage.getItem('titles')") == f"✓ {APP} is awake"
     assert tab.text("next").startswith("You are taken there in 65 s"), "led back here: it lets the connection close"
@@ -139,7 +139,7 @@ def test_what_was_sent_is_not_sent_again_by_itself(tab: Tab, front: Front) -> No
     assert "What you sent was not carried out." in tab.page.inner_text("main")
     tab.wait(60, step=3)
     assert (tab.phase, len(front.of("POST", "/save")), len(front.of("GET", "/save"))) == ("ready", 1, 0)
-    assert tab.text("next") == "Go back and send again what was not carried out."
+    assert tab.text("next") == "Go back to where you came from: opening this address is not the same as sending what you sent."
 
 
 def test_where_nothing_may_be_kept_it_goes_all_the_same(tab: Tab, front: Front) -> None:

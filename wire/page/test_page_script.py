@@ -96,13 +96,20 @@ def test_elapsed_time_is_that_of_the_boot_not_of_the_tab(tab: Tab, front: Front)
     assert tab.text("clock") == "6 s of usually about 90 s"
 
 
-def test_polls_come_every_3_seconds_and_after_two_minutes_every_8(tab: Tab, front: Front) -> None:
-    front.world.begin("starting")
+def test_polls_come_every_3_seconds_each_second_while_the_app_starts_and_after_two_minutes_every_8(
+    tab: Tab, front: Front
+) -> None:
+    front.world.begin("booting")
     front.world.set(app="refused", launched_seconds_ago=0)
     tab.open()
     front.asked.clear()
-    tab.wait(60)
-    assert len(front.polls) == 20
+    tab.wait(12)
+    assert len(front.polls) == 4
+    front.world.set(state="running")
+    tab.wait(3)
+    front.asked.clear()
+    tab.wait(45)
+    assert len(front.polls) == 45
     tab.wait(66, step=3)
     front.asked.clear()
     tab.wait(40)
@@ -151,8 +158,7 @@ def test_polls_stop_in_a_tab_that_is_visible_and_untouched_and_go_on_at_a_touch(
 
 
 def test_a_look_back_asks_at_once_but_not_at_every_switch(tab: Tab, front: Front) -> None:
-    front.world.begin("starting")
-    front.world.set(app="refused")
+    front.world.begin("booting")
     tab.open()
     tab.look_away()
     tab.wait(8)
