@@ -20,8 +20,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from gateway import Event, Gateway
-from handoff import firefox, lab
+from handoff import caddy, firefox, lab
 from handoff.app import Live
+from handoff.caddy import Caddy
 from certificates import Authority
 from handoff.chromium import BrowserFailed, Chromium
 from handoff.dns import Resolver, Route53
@@ -59,16 +60,31 @@ class Way:
     idle: int = 350  # seconds after which the gateway closes an idle connection
     requests: int = 10_000  # after which it closes a busy one
     silence: int = 0  # seconds in which the page asks for nothing
+    http3: bool = False  # the instance serves it too; Firefox takes no authority of ours for it
+    too_early: bool = False  # DNS still points to the gateway
 
 
 WAYS = {
     "nothing": Way("nothing (control)"),
     "421": Way("status 421", 421),
+    "421-early": Way("status 421 while DNS still points to the gateway", 421, too_early=True),
     "503": Way("status 503 with `Retry-After: 1`", 503, (("retry-after", "1"),)),
     "408": Way("status 408", 408),
     "clear-cache": Way('`Clear-Site-Data: "cache"`', 200, (("clear-site-data", '"cache"'),)),
     "clear-cookies": Way('`Clear-Site-Data: "cookies"`', 200, (("clear-site-data", '"cookies"'),)),
     "alt-svc": Way("`Alt-Svc: h2=` at the instance's address", 200, (("alt-svc", f'h2="{INSTANCE}:443"; ma=600'),)),
+    "alt-svc-early": Way(
+        "that `Alt-Svc: h2=` while DNS still points to the gateway", 200, (("alt-svc", f'h2="{INSTANCE}:443"; ma=600'),),
+        too_early=True,
+    ),
+    "alt-svc-h3": Way(
+        "`Alt-Svc: h3=` at the instance's address, where HTTP/3 is served", 200,
+        (("alt-svc", f'h3="{INSTANCE}:443"; ma=600'),), http3=True,
+    ),
+    "alt-svc-h3-early": Way(
+        "that `Alt-Svc: h3=` while DNS still points to the gateway", 200, (("alt-svc", f'h3="{INSTANCE}:443"; ma=600'),),
+        http3=True, too_early=True,
+    ),
     "goaway": Way("GOAWAY by the gateway, at its 60th request", script=BURST, requests=60),
     "silence": Way("15 s of silence, gateway closes after 10 s", idle=10, silence=15),
     "omit": Way("a fetch with `credentials: \"omit\"`", script=LOOK.replace("{ ", '{ credentials: "omit", ')),
@@ -99,9 +115,13 @@ def one(way_name: str, browser: str) -> Outcome:
         route53 = stack.enter_context(Route53({HOST: GATEWAY, API: API_GATEWAY}))
         stack.enter_context(Resolver())
         live = stack.enter_context(Live())
-        (folder / "www").mkdir()
-        (folder / "www" / "index.html").write_text(PAGE.replace("gateway", "__VIA__"))
-        stack.enter_context(web_server(folder / "nginx", folder / "www", HOST, certificate, live.port))
+        root = folder / "www"
+        root.mkdir()
+        (root / "index.html").write_text(PAGE.replace("gateway", "direct"))
+        stack.enter_context(
+            Caddy(folder / "web", root, HOST, certificate) if way.http3
+            else web_server(folder / "web", root, HOST, certificate, live.port)
+        )
         gateway = stack.enter_context(Gateway(lambda event, _: bridged(event, way)))
         front = stack.enter_context(gateway_front(
             folder / "front", gateway.port, way.idle, HOST, certificate, API, authority.issue(API), way.requests,
@@ -111,9 +131,10 @@ def one(way_name: str, browser: str) -> Outcome:
         )
         try:
             visitor.open(f"https://{HOST}/")
-            route53.point(HOST, INSTANCE)
             visitor.run(POLL)
-            visitor.wait(STALE_AFTER[browser])
+            if not way.too_early:
+                route53.point(HOST, INSTANCE)
+                visitor.wait(STALE_AFTER[browser])
             attempt(way, visitor, outcome)
         except BrowserFailed as error:
             outcome.failed = str(error)
@@ -165,11 +186,16 @@ def main() -> int:
     options.add_argument("--beside", default=6, type=int, help="runs side by side")
     chosen = options.parse_args()
     lab.must_work()
-    browsers = [name for name in chosen.browsers if name != "firefox" or firefox.is_installed()]
-    runs = [(way, browser) for browser in browsers for way in chosen.ways]
+    runs = [(way, browser) for browser in chosen.browsers for way in chosen.ways if can_run(WAYS[way], browser)]
     outcomes = lab.side_by_side(lambda run: in_its_own_network(*run), runs, chosen.beside)
     print(table(outcomes))
     return 1 if any(outcome.failed for outcome in outcomes) else 0
+
+
+def can_run(way: Way, browser: str) -> bool:
+    if browser == "firefox":
+        return firefox.is_installed() and not way.http3
+    return caddy.is_installed() or not way.http3
 
 
 def in_its_own_network(way: str, browser: str) -> Outcome:
