@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import create_connection
-from typing import Any, Callable
+from typing import Callable
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
@@ -89,10 +89,10 @@ class Instance:
     _ended: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Instance:
-        (self.folder / "www").mkdir()
-        page = PAGE % {"kind": self.kind, "every": POLLS_EVERY}
-        (self.folder / "www" / "index.html").write_text(page)
-        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._root = self.folder / "www"
+        self._root.mkdir()
+        (self._root / "index.html").write_text(PAGE % {"kind": self.kind, "every": POLLS_EVERY})
+        self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
         return self
 
@@ -103,16 +103,14 @@ class Instance:
             self.server.__exit__()
         self.live.__exit__()
 
-    def _live(self) -> None:
+    def _follow(self) -> None:
         try:
             while not self.is_running():
                 if self._ended.wait(0.5):
                     return
             if self._ended.wait(self.boot):
                 return
-            self.server = web_server(
-                self.folder / "nginx", self.folder / "www", self.host, self.certificate, self.live.port
-            )
+            self.server = web_server(self.folder / "web", self._root, self.host, self.certificate, self.live.port)
             while not answers(self.host, self.roots):
                 if self._ended.wait(0.05):
                     return
@@ -129,21 +127,12 @@ class Instance:
 def answers(host: str, roots: Path) -> bool:
     """Whether the instance answers at its own address, by the app's name."""
     context = ssl.create_default_context(cafile=str(roots))
-    connection = At(INSTANCE, host, context)
+    connection = http.client.HTTPSConnection(host, context=context)
     try:
+        connection.sock = context.wrap_socket(create_connection((INSTANCE, 443), 3), server_hostname=host)
         connection.request("GET", "/", headers={"Host": host, "User-Agent": LAB_AGENT})
         return connection.getresponse().status == 200
     except OSError:
         return False
     finally:
         connection.close()
-
-
-
-class At(http.client.HTTPSConnection):
-    """Connects to an address, whatever DNS says of the name."""
-
-    def __init__(self, address: str, host: str, context: ssl.SSLContext) -> None:
-        super().__init__(host, context=context, timeout=3)
-        self._create_connection: Any = lambda _, *rest: create_connection((address, 443), *rest)
-

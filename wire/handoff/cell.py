@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,13 +21,12 @@ from gateway import Environments, Event, Gateway
 from certificates import Authority
 from handoff import lab
 from handoff.app import LAB_AGENT, LIVE, Instance
-from handoff.chromium import Chromium
 from handoff.dns import Neighbour, Resolver, Route53
-from handoff.firefox import Firefox
 from handoff.namespace import API_GATEWAY, GATEWAY, INSTANCE, INSTANCE_FROM_LAMBDA
 from handoff.nginx import Line, Nginx, gateway_front
+from handoff.visitor import Visitor, visitor
 from scene import API, HOST, settings, starter
-from stand import Moto
+from stand import Moto, binary
 
 STRATEGIES = ("plain", "poll", "bridge")
 VIEWS_EVERY = 100  # seconds from one page view to the next, of a visitor who reads
@@ -115,11 +115,10 @@ def run(cell: Cell) -> Result:
             lambda: moto.state(sleeping) == "running", lambda: route53.point(HOST, INSTANCE), folder, HOST, cell.kind,
             certificate, authority.roots, cell.boot, cell.turns_after,
         ))
-        browser = {"chromium": Chromium, "firefox": Firefox}[cell.browser]
-        visitor = stack.enter_context(browser(folder / "visitor", authority.pin))
+        tab = stack.enter_context(visitor(cell.browser, folder / "visitor", authority.pin))
         asked_before, visited_at = resolver.asked(HOST), time.time()
         try:
-            watch(cell, visitor, instance, result)
+            watch(cell, tab, instance, result)
         except RuntimeError as error:
             result.failed = str(error)
         ended_at = time.time()
@@ -152,6 +151,13 @@ def answering(cell: Cell, moto: Moto, instance: str, roots: Path) -> Any:
     return Environments(lambda: starter(environment))
 
 
+def knows_bridge() -> bool:
+    """Whether the starter reads CATNAP_HANDOFF: then it ends at once, and says why, when that is nonsense."""
+    environment = {"CATNAP_APP_DOMAIN": HOST, "CATNAP_HANDOFF": "nonsense"}
+    ended = subprocess.run([binary("starter")], env=environment, capture_output=True, text=True, timeout=30)
+    return "CATNAP_HANDOFF" in ended.stdout + ended.stderr
+
+
 class Plain:
     """Starts the instance at each request, and answers each with the page."""
 
@@ -163,16 +169,16 @@ class Plain:
         return {"statusCode": 200, "headers": {"content-type": "text/html"}, "body": PLAIN}
 
 
-def watch(cell: Cell, visitor: Chromium | Firefox, instance: Instance, result: Result) -> None:
+def watch(cell: Cell, tab: Visitor, instance: Instance, result: Result) -> None:
     """Opens the app and touches nothing until it is on the screen; then acts as its visitor would."""
-    visitor.open(f"https://{HOST}/")
+    tab.open(f"https://{HOST}/")
     while not instance.answered.is_set():
         if instance.failed:
             return
-        visitor.wait(0.2)
+        tab.wait(0.2)
     zero = instance.answered_at
     end = zero + cell.cap
-    via, painted_at = until_shown(visitor, end)
+    via, painted_at = until_shown(tab, end)
     if not via:
         return
     result.screen, result.screen_via = round(painted_at - zero, 2), via
@@ -181,20 +187,20 @@ def watch(cell: Cell, visitor: Chromium | Firefox, instance: Instance, result: R
         if direct := went_direct(cell, instance):
             result.direct = round(direct - zero, 2)
             return
-        visitor.wait(0.5)
+        tab.wait(0.5)
         if cell.kind == "quiet" and time.time() > next_view:
             next_view += VIEWS_EVERY
-            visitor.press("next")
-            result.views.append(until_shown(visitor, time.time() + 10, painted_at)[0] or "none")
+            tab.press("next")
+            result.views.append(until_shown(tab, time.time() + 10, painted_at)[0] or "none")
 
 
-def until_shown(visitor: Chromium | Firefox, end: float, after: float = 0.0) -> tuple[str, float]:
+def until_shown(tab: Visitor, end: float, after: float = 0.0) -> tuple[str, float]:
     """Who served the app that the tab shows, and when it was painted: after the moment given, if it is before `end`."""
     while time.time() < end:
-        via, _, painted_at = visitor.run(SHOWN).partition(" ")
+        via, _, painted_at = tab.run(SHOWN).partition(" ")
         if via and float(painted_at) / 1000 > after:
             return via, float(painted_at) / 1000
-        visitor.wait(0.5)
+        tab.wait(0.5)
     return "", 0.0
 
 

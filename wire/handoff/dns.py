@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from dnslib import QTYPE, RCODE, RR, SOA, A, DNSRecord
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
@@ -28,7 +29,7 @@ class Query:
     told: str
 
 
-class Route53(BaseResolver):  # type: ignore[misc]
+class Route53(BaseResolver):
     """Authoritative for a few names. `point` is what a health check that turns does."""
 
     def __init__(self, records: dict[str, str]) -> None:
@@ -46,17 +47,18 @@ class Route53(BaseResolver):  # type: ignore[misc]
     def point(self, name: str, address: str) -> None:
         self._records[name] = address
 
-    def resolve(self, request: object, _: object) -> object:
-        name, kind = str(request.q.qname).rstrip(".").lower(), QTYPE[request.q.qtype]  # type: ignore[attr-defined]
+    def resolve(self, request: Any, handler: Any) -> Any:
+        name, kind = str(request.q.qname).rstrip(".").lower(), QTYPE[request.q.qtype]
         address = self._records.get(name)
-        reply = request.reply()  # type: ignore[attr-defined]
+        reply = request.reply()
         if address and kind == "A":
-            reply.add_answer(RR(request.q.qname, QTYPE.A, rdata=A(address), ttl=TTL))  # type: ignore[attr-defined]
+            reply.add_answer(RR(request.q.qname, QTYPE.A, rdata=A(address), ttl=TTL))
         else:
             reply.header.rcode = RCODE.NOERROR if address else RCODE.NXDOMAIN
             soa = SOA("ns.example.com", "hostmaster.example.com", (1, 7200, 900, 1209600, TTL))
             reply.add_auth(RR("example.com", QTYPE.SOA, rdata=soa, ttl=TTL))
-        self.queries.append(Query(time.time(), kind, name, address or "no such name" if kind == "A" else "nothing"))
+        told = address if address and kind == "A" else "nothing"
+        self.queries.append(Query(time.time(), kind, name, told))
         return reply
 
 
@@ -64,11 +66,11 @@ class Resolver:
     """dnsmasq as an internet provider's resolver: it keeps an answer for its TTL and counts that down."""
 
     def __init__(self) -> None:
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile("a+b")  # appended to, wherever we read
         options = [
-            "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-daemon", "--user=root",
-            "--pid-file=", f"--server={ROUTE53}", f"--listen-address={RESOLVER}", "--bind-interfaces",
-            "--cache-size=1000", "--log-queries", "--log-facility=-",
+            "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=",
+            f"--server={ROUTE53}", f"--listen-address={RESOLVER}", "--bind-interfaces", "--cache-size=1000",
+            "--log-queries", "--log-facility=-",
         ]
         self._process = subprocess.Popen(
             ["dnsmasq", *options], stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT

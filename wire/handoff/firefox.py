@@ -37,7 +37,7 @@ PREFERENCES = {
 class Firefox:
     """Takes any certificate: it has no flag for one authority."""
 
-    def __init__(self, folder: Path, pin: str = "") -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = itertools.count(1)
 
@@ -76,7 +76,8 @@ class Firefox:
         """The text that an expression is worth in the page, once it is; empty where the page is just being left."""
         target = {"context": self._tab}
         try:
-            said = self._ask("script.evaluate", expression=script, target=target, awaitPromise=True, userActivation=True)
+            asked = {"expression": script, "target": target, "awaitPromise": True, "userActivation": True}
+            said = self._ask("script.evaluate", **asked)
         except BrowserFailed as error:
             if "no such frame" in str(error) or "AbortError" in str(error) or "discarded" in str(error):
                 return ""

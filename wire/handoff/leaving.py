@@ -24,11 +24,11 @@ from handoff import caddy, firefox, lab
 from handoff.app import Live
 from handoff.caddy import Caddy
 from certificates import Authority
-from handoff.chromium import BrowserFailed, Chromium
+from handoff.chromium import BrowserFailed
 from handoff.dns import Resolver, Route53
-from handoff.firefox import Firefox
 from handoff.namespace import API_GATEWAY, GATEWAY, INSTANCE
 from handoff.nginx import gateway_front, web_server
+from handoff.visitor import Visitor, visitor
 from scene import API, HOST
 
 STALE_AFTER = {"chromium": 130, "firefox": 190}  # seconds: the resolver's TTL and the browser's own cache, and a margin
@@ -36,12 +36,9 @@ LOOKS = (0.5, 1.5, 3, 5, 10)  # seconds between one look of the page at its orig
 PAGE = '<!doctype html><html lang="en"><title>Bridged</title><h1 id="app" data-via="gateway">Bridged</h1>'
 VIA = 'document.querySelector("#app")?.dataset.via ?? "nothing"'
 LOOK = 'fetch("/whoami", { cache: "no-store" }).then((answer) => answer.text())'
-POLL = """void (window.polls = setInterval(() => fetch("/whoami", { cache: "no-store" }).catch(() => {}), 5000))"""
+POLL = f"void (window.polls = setInterval(() => {LOOK}.catch(() => {{}}), 5000))"
 ACT = 'fetch("/act", { cache: "no-store" }).then(async (answer) => [answer.status, await answer.text()].join(" "))'
-BURST = """(async () => {
-  for (let asked = 0; asked < 60; asked += 1) await fetch("/whoami", { cache: "no-store" }).then((answer) => answer.text());
-  return "60 requests";
-})()"""
+BURST = f"(async () => {{ for (let asked = 0; asked < 60; asked += 1) await {LOOK}; return '60 requests'; }})()"
 SOCKET = """new Promise((tell) => {
   const socket = window.socket = new WebSocket("wss://" + location.host + "/live");
   socket.onopen = () => tell("open, direct");
@@ -64,6 +61,7 @@ class Way:
     too_early: bool = False  # DNS still points to the gateway
 
 
+ALT_SVC = {version: (("alt-svc", f'{version}="{INSTANCE}:443"; ma=600'),) for version in ("h2", "h3")}
 WAYS = {
     "nothing": Way("nothing (control)"),
     "421": Way("status 421", 421),
@@ -72,18 +70,11 @@ WAYS = {
     "408": Way("status 408", 408),
     "clear-cache": Way('`Clear-Site-Data: "cache"`', 200, (("clear-site-data", '"cache"'),)),
     "clear-cookies": Way('`Clear-Site-Data: "cookies"`', 200, (("clear-site-data", '"cookies"'),)),
-    "alt-svc": Way("`Alt-Svc: h2=` at the instance's address", 200, (("alt-svc", f'h2="{INSTANCE}:443"; ma=600'),)),
-    "alt-svc-early": Way(
-        "that `Alt-Svc: h2=` while DNS still points to the gateway", 200, (("alt-svc", f'h2="{INSTANCE}:443"; ma=600'),),
-        too_early=True,
-    ),
-    "alt-svc-h3": Way(
-        "`Alt-Svc: h3=` at the instance's address, where HTTP/3 is served", 200,
-        (("alt-svc", f'h3="{INSTANCE}:443"; ma=600'),), http3=True,
-    ),
+    "alt-svc": Way("`Alt-Svc: h2=` at the instance's address", 200, ALT_SVC["h2"]),
+    "alt-svc-early": Way("that `h2=` while DNS still points to the gateway", 200, ALT_SVC["h2"], too_early=True),
+    "alt-svc-h3": Way("`Alt-Svc: h3=` at the instance's address, which serves it", 200, ALT_SVC["h3"], http3=True),
     "alt-svc-h3-early": Way(
-        "that `Alt-Svc: h3=` while DNS still points to the gateway", 200, (("alt-svc", f'h3="{INSTANCE}:443"; ma=600'),),
-        http3=True, too_early=True,
+        "that `h3=` while DNS still points to the gateway", 200, ALT_SVC["h3"], http3=True, too_early=True,
     ),
     "goaway": Way("GOAWAY by the gateway, at its 60th request", script=BURST, requests=60),
     "silence": Way("15 s of silence, gateway closes after 10 s", idle=10, silence=15),
@@ -126,16 +117,14 @@ def one(way_name: str, browser: str) -> Outcome:
         front = stack.enter_context(gateway_front(
             folder / "front", gateway.port, way.idle, HOST, certificate, API, authority.issue(API), way.requests,
         ))
-        visitor = stack.enter_context(
-            Chromium(folder / "visitor", authority.pin) if browser == "chromium" else Firefox(folder / "visitor")
-        )
+        tab = stack.enter_context(visitor(browser, folder / "visitor", authority.pin))
         try:
-            visitor.open(f"https://{HOST}/")
-            visitor.run(POLL)
+            tab.open(f"https://{HOST}/")
+            tab.run(POLL)
             if not way.too_early:
                 route53.point(HOST, INSTANCE)
-                visitor.wait(STALE_AFTER[browser])
-            attempt(way, visitor, outcome)
+                tab.wait(STALE_AFTER[browser])
+            attempt(way, tab, outcome)
         except BrowserFailed as error:
             outcome.failed = str(error)
         time.sleep(0.3)  # the log's last lines
@@ -143,26 +132,26 @@ def one(way_name: str, browser: str) -> Outcome:
     return outcome
 
 
-def attempt(way: Way, visitor: Chromium | Firefox, outcome: Outcome) -> None:
-    outcome.before = visitor.run(LOOK)
+def attempt(way: Way, tab: Visitor, outcome: Outcome) -> None:
+    outcome.before = tab.run(LOOK)
     if way.silence:
-        visitor.run("clearInterval(window.polls)")
-        visitor.wait(way.silence)
-    outcome.itself = visitor.run(way.script)
+        tab.run("clearInterval(window.polls)")
+        tab.wait(way.silence)
+    outcome.itself = tab.run(way.script)
     for pause in LOOKS:
-        visitor.wait(pause)
-        outcome.fetches.append(visitor.run(LOOK))
-    outcome.reload = view(visitor, "/")
+        tab.wait(pause)
+        outcome.fetches.append(tab.run(LOOK))
+    outcome.reload = view(tab, "/")
     if way.script == ACT and not way.silence:
-        outcome.document = view(visitor, "/act")
-        visitor.wait(1)
-        outcome.after = view(visitor, "/")
+        outcome.document = view(tab, "/act")
+        tab.wait(1)
+        outcome.after = view(tab, "/")
 
 
-def view(visitor: Chromium | Firefox, path: str) -> str:
-    visitor.open(f"https://{HOST}{path}")
-    visitor.wait(1)
-    return visitor.run(VIA)
+def view(tab: Visitor, path: str) -> str:
+    tab.open(f"https://{HOST}{path}")
+    tab.wait(1)
+    return tab.run(VIA)
 
 
 def bridged(event: Event, way: Way) -> Event:
@@ -208,18 +197,18 @@ def in_its_own_network(way: str, browser: str) -> Outcome:
     return outcome
 
 
+HEAD = (
+    "browser", "tried", "just before", "the attempt itself", "the page's requests after it", "a reload after those",
+    "the attempt as a page view", "the next page view",
+)
+
+
 def table(outcomes: list[Outcome]) -> str:
-    lines = [
-        "| browser | tried | just before | the attempt itself | the page's requests after it | a reload after those | "
-        "the attempt as a page view | the next page view |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    lines = [f"| {' | '.join(HEAD)} |", "| --- " * len(HEAD) + "|"]
     for outcome in outcomes:
-        cells = [
-            outcome.browser, WAYS[outcome.way].what, outcome.before, brief(outcome.itself), run_lengths(outcome.fetches),
-            outcome.reload, outcome.document or "–", outcome.after or "–",
-        ]
-        lines.append("| " + " | ".join(["failed: " + outcome.failed] if outcome.failed else cells) + " |")
+        told = outcome.browser, WAYS[outcome.way].what, outcome.before, brief(outcome.itself)
+        then = run_lengths(outcome.fetches), outcome.reload, outcome.document or "–", outcome.after or "–"
+        lines.append(f"| {' | '.join([*told, *then])} | {outcome.failed}".rstrip())
     return "\n".join(lines)
 
 

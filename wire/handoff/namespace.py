@@ -80,10 +80,10 @@ class Namespace:
         It also ends when its standard input does, which is when we do.
         """
         python: Sequence[str] = (sys.executable, "-m", module, *arguments)
-        command = ["ip", "netns", "exec", self.name, "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *python]
+        inside = ["ip", "netns", "exec", self.name, "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
         environment = {**os.environ, "PYTHONPATH": str(WIRE)}
         return subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, text=True, start_new_session=True, **options
+            [*inside, *python], env=environment, stdin=subprocess.PIPE, text=True, start_new_session=True, **options
         )
 
 

@@ -10,7 +10,10 @@ from gateway import SOURCE_HEADER
 from handoff.namespace import API_GATEWAY, GATEWAY, INSTANCE, INSTANCE_FROM_LAMBDA
 from stand import wait_until
 
-LOG = "$msec|$connection|$connection_requests|$server_protocol|$host|$request_method|$request_uri|$status|$via|$http_user_agent"
+LOG = "|".join((
+    "$msec", "$connection", "$connection_requests", "$server_protocol", "$host", "$request_method", "$request_uri",
+    "$status", "$via", "$http_user_agent",
+))
 
 COMMON = """
 daemon off; master_process off; error_log {folder}/error.log warn; pid {folder}/pid;

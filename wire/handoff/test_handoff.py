@@ -13,10 +13,9 @@ from typing import Mapping
 
 import pytest
 
-from emulator import binary
 from handoff import lab
 from handoff.bench import run
-from handoff.cell import Cell, Result
+from handoff.cell import Cell, Result, knows_bridge
 from handoff.namespace import ETC, GATEWAY, INSTANCE, PREFIX, missing
 
 CELLS = {
@@ -25,13 +24,6 @@ CELLS = {
     "bridge": Cell("bridge", idle=60, kind="polling", boot=2, turns_after=12, cap=75),
     "bridge, later": Cell("bridge", idle=10, kind="quiet", boot=2, turns_after=12, cap=150),
 }
-
-
-def knows_bridge() -> bool:
-    """Whether the starter reads CATNAP_HANDOFF: then it ends at once when that says nothing readable."""
-    environment = {"CATNAP_APP_DOMAIN": "app.example.com", "CATNAP_HANDOFF": "?", "AWS_REGION": "eu-central-1"}
-    started = subprocess.run([binary("starter")], env=environment, capture_output=True, text=True, timeout=30)
-    return "CATNAP_HANDOFF" in started.stdout + started.stderr
 
 
 @pytest.fixture(scope="module")
