@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -12,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Sequence, TypeVar
 
-from handoff.namespace import Namespace, missing
+from handoff.namespace import Namespace, missing, remove_mine
 
 STAGGER = 4  # seconds from one start to the next: a browser's takes all of a core
 
@@ -33,18 +32,26 @@ def must_work() -> None:
 
 def side_by_side(do: Callable[[Item], Found], items: Sequence[Item], beside: int) -> list[Found]:
     """What `do` makes of each, in their order, so many at a time."""
-    turn = threading.Lock()
+    turn, over = threading.Lock(), threading.Event()
 
     def one(item: Item) -> Found:
         if beside > 1:
             with turn:
-                time.sleep(STAGGER)
+                over.wait(STAGGER)
+        if over.is_set():
+            raise InterruptedError
         return do(item)
 
-    with contextlib.ExitStack() as stack:
-        pool = ThreadPoolExecutor(beside)
-        stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+    pool = ThreadPoolExecutor(beside)
+    try:
         return list(pool.map(one, items))
+    except BaseException:
+        over.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        remove_mine()  # so that the threads have nothing to wait for
+        raise
+    finally:
+        pool.shutdown()
 
 
 def run_inside(module: str, *arguments: str, seconds: float) -> tuple[str, str]:
