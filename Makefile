@@ -1,7 +1,7 @@
 # `make` alone prints what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-handoff build sam-local page screenshots clean
+.PHONY: help demo test check bench bench-handoff fuzz build sam-local page screenshots clean
 
 TOOLS := .tools
 VENV := $(TOOLS)/venv
@@ -42,6 +42,15 @@ bench-handoff: $(VENV)/ready debug-binaries ## Measure how a waiting visitor get
 	PYTHONPATH=wire $(PYTHON) -m handoff.bench
 	PYTHONPATH=wire $(PYTHON) -m handoff.leaving
 
+# libFuzzer's coverage needs unstable flags, which the pinned compiler takes with RUSTC_BOOTSTRAP. There is no unsafe
+# code of ours for a sanitizer to look at.
+FUZZ_SECONDS ?= 300
+fuzz: $(TOOLS)/bin/cargo-fuzz ## Fuzz what reads visitors' requests, FUZZ_SECONDS for each target (default 300)
+	@for target in classify event; do mkdir -p target/fuzz/$$target; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target target/fuzz/$$target fuzz/corpus/$$target \
+			-- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -print_final_stats=1 || exit 1; \
+	done
+
 sam-local: build ## Run every sample event with `sam local invoke` (needs a Docker engine)
 	$(PYTHON) wire/sam_local.py
 
@@ -52,7 +61,7 @@ screenshots: $(VENV)/ready page-binary ## Take the README's screenshots of the w
 	@$(PYTHON) wire/page/serve.py --screenshots
 
 clean: ## Remove what was built and installed here
-	rm -rf target $(TOOLS) .aws-sam wire/baseline/floor/target
+	rm -rf target $(TOOLS) .aws-sam wire/baseline/floor/target fuzz/target fuzz/artifacts
 
 .PHONY: debug-binaries core-without-sdk
 debug-binaries: toolchain
@@ -81,6 +90,10 @@ $(VENV)/ready: wire/requirements.txt | toolchain
 	@rm -rf $(VENV) && python3 -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement wire/requirements.txt
 	@touch $@
+
+$(TOOLS)/bin/cargo-fuzz: | toolchain
+	@echo "Installing cargo-fuzz into $(TOOLS), some minutes."
+	@cargo install --quiet --locked --root $(TOOLS) cargo-fuzz@0.13.2
 
 $(TOOLS)/bin/cargo-deny: | toolchain
 	@echo "Installing cargo-deny into $(TOOLS), some minutes."
