@@ -4,14 +4,15 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use http::{Method, StatusCode};
+use chrono::TimeDelta;
+use http::{Method, Response, StatusCode};
 use lambda_http::Body;
 use serde_json::{Value, json};
 use shared::config::Config;
-use shared::model::HostName;
+use shared::model::{HostName, InstanceId, InstanceState};
 use shared::record::Sink;
 use shared::sim::{Phases, Sim};
-use starter::{Moment, Starter, Visit, mend};
+use starter::{Mended, Moment, Starter, Visit, mend};
 
 const APP: &str = "app.example.com";
 const API: &str = "abc123def4.execute-api.eu-central-1.amazonaws.com";
@@ -19,20 +20,24 @@ const API: &str = "abc123def4.execute-api.eu-central-1.amazonaws.com";
 /// Reads JSON, or lines that become a request's method, path, query and headers, and asserts what must hold.
 pub(crate) fn check(data: &[u8]) {
     let event = serde_json::from_slice(data).unwrap_or_else(|_| event(&String::from_utf8_lossy(data)));
-    let Ok(request) = mend(event) else { return };
-    let visit = Visit::from(&lambda_http::Request::from(request));
+    let Ok(Mended { request, sent }) = mend(event) else { return };
+    let visit = Visit::new(&lambda_http::Request::from(request), sent);
     assert!(visit.path.starts_with('/') && visit.path.is_ascii(), "{:?}", visit.path);
     for wake_on in ["visit", "request"] {
-        answer(&visit, wake_on);
+        asleep(&visit, wake_on);
     }
+    awake(&visit);
 }
 
-/// The starter's answer, over a simulated cloud in which the app sleeps.
-fn answer(visit: &Visit, wake_on: &str) {
+fn sim() -> (Sim, InstanceId) {
     let Ok(now) = "2026-03-01T08:00:00Z".parse() else { panic!("no time") };
     let Ok(host) = APP.parse::<HostName>() else { panic!("no host") };
     let sim = Sim::new(now);
     let id = sim.add_instance(&host, Phases::default());
+    (sim, id)
+}
+
+fn ask(sim: &Sim, id: &InstanceId, visit: &Visit, wake_on: &str) -> Response<Body> {
     let setting = |name: &str| match name {
         "CATNAP_APP_DOMAIN" => Some(APP.to_owned()),
         "CATNAP_INSTANCE_ID" => Some(id.to_string()),
@@ -41,14 +46,51 @@ fn answer(visit: &Visit, wake_on: &str) {
         _ => None,
     };
     let Ok(config) = Config::read(setting) else { panic!("no configuration") };
-    let starter = Starter::new(config, &sim, &sim, Records);
-    let moment = Moment { now, nonce: "n0nce".into() };
+    let starter = Starter::new(config, sim, sim, Records);
+    let now = sim.now();
+    let moment = Moment { now, answer_by: now + TimeDelta::seconds(28), nonce: "n0nce".into() };
     // The simulated cloud answers at once.
-    let Poll::Ready(response) = pin!(starter.answer(visit, &moment)).poll(&mut Context::from_waker(Waker::noop()))
-    else {
-        panic!("the simulated cloud waits")
-    };
+    match pin!(starter.answer(visit, &moment)).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(response) => response,
+        Poll::Pending => panic!("the simulated cloud waits"),
+    }
+}
 
+/// The starter's answer while the app is up: it passes the request on, to an app that gives back what it got.
+fn awake(visit: &Visit) {
+    let (sim, id) = sim();
+    sim.change(&id, |instance| instance.state = InstanceState::Running);
+    sim.apps_answer(|request| {
+        let (parts, body) = request.into_parts();
+        assert!(parts.uri.authority().is_none() && parts.uri.path().starts_with('/'), "{}", parts.uri);
+        for of_one_connection in ["connection", "content-length", "transfer-encoding", "te", "upgrade", "host"] {
+            assert!(!parts.headers.contains_key(of_one_connection), "{of_one_connection}");
+        }
+        let mut answer = Response::new(body);
+        *answer.headers_mut() = parts.headers;
+        Ok(answer)
+    });
+    let response = ask(&sim, &id, visit, "visit");
+    if sim.forwarded().is_empty() {
+        return;
+    }
+    // What `lambda_http` makes JSON of: text, and one value each.
+    for (name, value) in response.headers() {
+        assert!(std::str::from_utf8(value.as_bytes()).is_ok(), "{name}");
+        assert!(name == "set-cookie" || response.headers().get_all(name).iter().count() == 1, "{name}");
+    }
+    let body = match response.body() {
+        Body::Text(text) => text.as_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => &[],
+    };
+    assert_eq!(body, visit.sent.body, "a body went there and came back");
+}
+
+/// The starter's answer while the app sleeps.
+fn asleep(visit: &Visit, wake_on: &str) {
+    let (sim, id) = sim();
+    let response = ask(&sim, &id, visit, wake_on);
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     assert!([200, 202, 303, 403, 404, 405, 500, 503].contains(&response.status().as_u16()), "{}", response.status());
     assert!(
@@ -93,6 +135,6 @@ fn event(text: &str) -> Value {
             "domainName": if domain.is_empty() { APP } else { domain }, "requestId": "r-1", "stage": "$default",
             "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.7"},
         },
-        "isBase64Encoded": false,
+        "isBase64Encoded": false, "body": text,
     })
 }

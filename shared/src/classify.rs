@@ -208,7 +208,7 @@ fn by_who_asks(request: &Request<'_>) -> Class {
     let user_agent = text(headers, USER_AGENT.as_str());
     if agent::is_program(user_agent, has_fetch_metadata(headers)) || agent::is_headless(text(headers, "sec-ch-ua")) {
         Class::Bot
-    } else if agent::has_fetch_metadata(user_agent) && !has_fetch_metadata(headers) {
+    } else if agent::has_fetch_metadata(user_agent) && !has_fetch_metadata(headers) && has_accept_headers(headers) {
         Class::Disguised
     } else if method == Method::GET && wants_page(headers) {
         Class::Navigation
@@ -224,8 +224,15 @@ fn by_who_asks(request: &Request<'_>) -> Class {
 /// Whether a browser opens a page with this request, and so wants HTML to look at.
 #[must_use]
 pub fn wants_page(headers: &HeaderMap) -> bool {
-    let html = text(headers, ACCEPT.as_str()).to_ascii_lowercase().contains("text/html");
+    let accept = text(headers, ACCEPT.as_str()).to_ascii_lowercase();
+    let html =
+        accept.contains("text/html") || (accept == "*/*" && agent::accepts_anything(text(headers, "user-agent")));
     html && (navigates(headers) || !has_fetch_metadata(headers))
+}
+
+/// Every browser sends some of these. Without any, the absence of others tells nothing.
+fn has_accept_headers(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().starts_with("accept"))
 }
 
 fn has_fetch_metadata(headers: &HeaderMap) -> bool {
@@ -251,7 +258,7 @@ fn may_be_a_persons(request: &Request<'_>) -> bool {
             && !text(headers, ACCEPT.as_str()).contains("text/event-stream");
         navigates(headers) || (fetches && text(headers, "sec-fetch-site") != "cross-site")
     } else {
-        method == Method::GET && !headers.contains_key(ACCEPT)
+        method == Method::GET && !has_accept_headers(headers)
     }
 }
 

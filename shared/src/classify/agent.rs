@@ -87,6 +87,11 @@ fn has_form_of_browser(agent: &str) -> bool {
             && (one_of(OLD_BROWSERS) || !(says_compatible || ends_with_platform)))
 }
 
+/// Whether this browser in a terminal says `Accept: */*` for pages too, as programs do.
+pub(super) fn accepts_anything(user_agent: &str) -> bool {
+    user_agent.starts_with("Links (") || user_agent.starts_with("ELinks")
+}
+
 /// Whether the brands of a Chromium (`Sec-CH-UA`) say that nobody looks at it, whatever its user agent says.
 pub(super) fn is_headless(brands: &str) -> bool {
     brands.contains("Headless")

@@ -181,6 +181,9 @@ fn a_page_and_its_parts_are_told_apart() {
         (M::GET, "/data.json", &[SAME_SITE, CORS, FETCH, ANY], Class::Client),
         (M::POST, "/signed-in", &[CROSS, NAVIGATE, HTML, EVIL], Class::Client),
         (M::GET, "/reports", &[], Class::Client),
+        (M::GET, "/reports", &[("accept-encoding", "gzip")], Class::Other),
+        (M::GET, "/reports", &[ANY, ("user-agent", "Links (2.28; Linux 6.1 x86_64; GNU C 12.2; text)")], Class::Navigation),
+        (M::GET, "/reports", &[ANY, ("user-agent", "ELinks/0.13.2 (textmode; Linux 6.1 x86_64; 80x24-2)")], Class::Navigation),
     ]);
 }
 
@@ -208,6 +211,8 @@ fn a_script_that_calls_itself_a_browser_lacks_the_browsers_headers() {
         (M::POST, "/xmlrpc", &[ANY, FIREFOX, OWN], Class::Disguised),
         (M::GET, "/", &[HTML, CHROME, NAVIGATE], Class::Navigation),
         (M::GET, "/", &[HTML, FIREFOX, NAVIGATE], Class::Navigation),
+        (M::GET, "/", &[CHROME, ("accept-encoding", "gzip")], Class::Disguised),
+        (M::GET, "/", &[CHROME], Class::Client), // of which nothing is known but its name
         (M::GET, "/", &[HTML, OLD_CHROME], Class::Navigation),
         (M::GET, "/", &[HTML, UC], Class::Navigation),
         (M::GET, "/", &[HTML, PALE_MOON], Class::Navigation),
