@@ -6,6 +6,7 @@ A function is started anew for each run, in turns with the other two, so that wh
 all of them. A shell holds each process ready until the clock runs: the time is that of exec, start, one event (a
 browser's visit), one call to EC2 (none for the floor) and the answer. One run of each goes before, uncounted, so that
 files are in memory and Python's bytecode is on disk. Figures are reported, never judged by the exit code.
+At the end a crowd comes (`load.py`), and the wake filter is measured.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ from bench_report import print_report
 from bench_servers import Answer, Ec2, RuntimeApi, make_tls, record_ec2
 from cpu_share import CpuShare, NotHere
 from emulator import ROOT, binary, http_event
+from load import measure_load
 
 REGION = "eu-central-1"
 HERE = Path(__file__).resolve().parent
 MEMORY_MB = 256
 CORES = MEMORY_MB / 1769  # Lambda gives one core for 1,769 MB
 PATIENCE = 120  # seconds for one answer
+VISITS, STARTERS = 1000, 20  # of the crowd
 
 
 @dataclass
@@ -79,7 +82,8 @@ def main() -> None:
     starter = chosen.starter or find_starter(bin_dir)
     floor = chosen.floor or build_floor()
     asyncio.run(bench(starter, floor, chosen.runs, chosen.slow_runs, chosen.warm))
-    print("\n" + measure_filter())
+    say("a crowd")
+    print(f"\n{measure_load(VISITS, STARTERS, starter)}\n{measure_filter()}")
     if build:
         print(build)
     asyncio.run(measure_fleets(binary("stopper", bin_dir or ROOT / "target" / "lambda", made_by="make build")))

@@ -4,8 +4,8 @@
 
 - remembers which AWS operations arrived, and from whom;
 - gives starting and stopping a duration, renews LaunchTime on a start and refuses to start what is still stopping;
-- can set an instance's launch time back and its state, can refuse the next calls of one operation, and can
-  forget all metrics;
+- can set an instance's launch time back and its state, can refuse the next calls of one operation, can throttle one
+  as EC2 does, and can forget all metrics;
 - understands CloudWatch's newest protocol, which the Rust SDK speaks.
 """
 
@@ -17,6 +17,7 @@ import os
 import re
 import sys
 import threading
+import time
 from datetime import datetime
 from typing import Any, Callable, Iterable
 from urllib.parse import parse_qs
@@ -101,6 +102,23 @@ def rest_operations(service: str) -> list[tuple[str, re.Pattern[str], str]]:
     return found
 
 
+class Bucket:
+    """EC2's throttling of one operation: `size` calls at once, then `refill` a second (EC2 API Reference, "Throttling")."""
+
+    def __init__(self, size: float, refill: float) -> None:
+        self.size, self.refill = size, refill
+        self.tokens, self.at = size, time.monotonic()
+
+    def takes(self) -> bool:
+        now = time.monotonic()
+        self.tokens = min(self.size, self.tokens + (now - self.at) * self.refill)
+        self.at = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
 class Stand:
     """moto as a WSGI application, with the record and the controls around it."""
 
@@ -112,6 +130,7 @@ class Stand:
         self.lock = threading.Lock()
         self.calls: list[dict[str, str]] = []
         self.refusals: dict[str, list[tuple[str, int]]] = {}
+        self.buckets: dict[str, Bucket] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "/")
@@ -131,6 +150,9 @@ class Stand:
                 self.calls.append({**call, "agent": environ.get("HTTP_USER_AGENT", "")})
                 refusals = self.refusals.get(operation)
                 refusal = refusals.pop(0) if refusals else None
+                bucket = self.buckets.get(operation)
+                if not refusal and bucket and not bucket.takes():
+                    refusal = ("RequestLimitExceeded", 503)
             if refusal:
                 return self.refuse(start_response, path, *refusal)
             if path.startswith(rpc_cbor.PATH):
@@ -166,7 +188,7 @@ class Stand:
             if what == "calls":
                 return self.calls
             if what == "forget":
-                self.calls, self.refusals = [], {}
+                self.calls, self.refusals, self.buckets = [], {}, {}
             elif what == "forget-metrics":
                 for region in get_backend("cloudwatch")[ACCOUNT].values():
                     region.metric_data = []
@@ -174,6 +196,8 @@ class Stand:
                 self.phases.seconds.update(wanted)
             elif what == "refuse":
                 self.refusals[wanted["operation"]] = [(wanted["code"], wanted["status"])] * wanted["times"]
+            elif what == "throttle":
+                self.buckets[wanted["operation"]] = Bucket(wanted["size"], wanted["refill"])
             elif what == "instance":
                 instance = get_backend("ec2")[ACCOUNT][wanted["region"]].get_instance(wanted["id"])
                 if "launched" in wanted:

@@ -115,6 +115,10 @@ class Moto:
         """Answers the next calls of an operation with an error."""
         self._control("refuse", operation=operation, code=code, status=status, times=times)
 
+    def throttle(self, operation: str, size: float, refill: float) -> None:
+        """From now on takes `size` calls of an operation at once and `refill` more each second; refuses the others."""
+        self._control("throttle", operation=operation, size=size, refill=refill)
+
     def run_instance(self, tags: Mapping[str, str] | None = None, launched: datetime | None = None) -> str:
         """An instance that runs at an Elastic IP, optionally since a while ago."""
         ec2 = self.client("ec2")

@@ -136,6 +136,7 @@ async fn the_wake_call_is_safe_against_other_sites() {
         &[("sec-fetch-site", "same-site"), ("origin", "https://evil.example.com")],
         &[("origin", "null")],
         &[("x-catnap", "WAKE")],
+        &[("x-catnap", "wake"), ("sec-fetch-site", "cross-site"), ("origin", "https://evil.example.org")],
     ] {
         let answer = world.ask(forged(headers)).await;
         assert_eq!((answer.status, world.starts()), (403, 0), "{headers:?}");
@@ -143,6 +144,10 @@ async fn the_wake_call_is_safe_against_other_sites() {
     }
     let got = world.ask(request("GET", "/.catnap/wake", &[("x-catnap", "wake")])).await;
     assert_eq!((got.status, got.header("allow"), world.starts()), (405, "POST", 0));
+    let asked = [("origin", "https://evil.example.org"), ("access-control-request-headers", "x-catnap")];
+    let preflight = world.ask(request("OPTIONS", "/.catnap/wake", &asked)).await;
+    assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (405, ""), "so no site sends it");
+    assert_eq!(preflight.header("access-control-allow-headers"), "");
     assert_eq!(world.ask(request("GET", "/.catnap/secret", &[])).await.status, 404);
 }
 
