@@ -85,7 +85,7 @@ def test_every_parameter_is_used_described_and_in_one_group():
     ("LogoUrl", ["", "https://cdn.example.com/logo.svg?v=2", "data:image/png;base64,iVBORw0KGgo=",
                  "data:image/svg+xml,%3Csvg/%3E"],
      ["http://cdn.example.com/x", "https://a.example.com;script-src/x", "https://*.example.com/x", "data:text/html,x",
-      "https://cdn.example.com/a b", "data:image/png", "javascript:alert(1)"]),
+      "https://cdn.example.com/a b", 'https://cdn.example.com/"x', "data:image/png", "javascript:alert(1)"]),
     ("SupportUrl", ["", "https://help.example.com/?x=1", "mailto:help@example.com?subject=x"],
      ["help@example.com", "http://help.example.com", "mailto:", "mailto:@x", "javascript:alert(1)"]),
     ("KeepAwake",

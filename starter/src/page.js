@@ -34,8 +34,10 @@ function show(status) {
   seen = status;
   const mood = moods[status.mood], icon = fill(settings.icon, mood);
   document.title = mood.mark + status.title;
-  if ($("icon").href !== icon) $("icon").href = icon;
-  if ($("mark")) $("mark").src = icon;
+  if ($("icon").getAttribute("href") !== icon) {
+    $("icon").href = icon;
+    if ($("mark")) $("mark").src = icon;
+  }
   say("title", status.title);
   say("detail", status.detail);
   document.querySelector("main").dataset.phase = status.phase;
@@ -169,6 +171,7 @@ function leave() {
     else setTimeout(count, Math.min(1e3, until - Date.now()));
   };
   count();
+  $("next").setAttribute("aria-live", "off"); // said once: nobody wants each second read out
 }
 
 function go(tries) {

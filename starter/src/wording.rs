@@ -31,7 +31,7 @@ pub(crate) mod page {
         ("longer", "{elapsed} so far, longer than the usual {expected}"),
         ("so_far", "{elapsed} so far"),
         ("paused", "Nobody was looking, so this page stopped asking. It goes on when you move or press something."),
-        ("offline", "No connection just now. Trying again."),
+        ("offline", "No answer just now. Trying again."),
         ("wakes_then", "It is woken as soon as it has stopped."),
         ("leaving", "You are being taken there."),
         ("leaving_in", "You are taken there in {left}: until then your browser may still be led here."),

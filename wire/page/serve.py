@@ -65,7 +65,8 @@ def take_screenshots() -> None:
         chromium = os.environ.get("CATNAP_CHROMIUM", "/usr/bin/chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name, scheme, width in (("waking", "light", 640), ("waking-phone", "dark", 390)):
-            page = browser.new_page(viewport={"width": width, "height": 600}, color_scheme=scheme, device_scale_factor=1.5)
+            size = {"width": width, "height": 600}
+            page = browser.new_page(viewport=size, color_scheme=scheme, device_scale_factor=1.5)
             page.goto(f"http://localhost:{front.port}{GALLERY}starting")
             page.screenshot(path=IMAGES / f"{name}.png")
             print(IMAGES / f"{name}.png", (IMAGES / f"{name}.png").stat().st_size, "bytes")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
-from typing import Any
 
 from front import APP, Front
 from playwright.sync_api import Error, Page
@@ -13,7 +12,8 @@ BEGIN = datetime(2026, 3, 1, 8, tzinfo=timezone.utc)
 HIDE = """for (const [name, of] of [["visibilityState", () => globalThis.catnapHidden ? "hidden" : "visible"],
                                    ["hidden", () => Boolean(globalThis.catnapHidden)]])
     Object.defineProperty(document, name, {get: of, configurable: true});"""
-AT_REST = "document.readyState === 'complete' && (typeof polling === 'undefined' || !polling)"  # the app has no such thing
+# A page of the app has nothing of that name.
+AT_REST = "document.readyState === 'complete' && (typeof polling === 'undefined' || !polling)"
 
 
 class Tab:
@@ -91,6 +91,6 @@ class Tab:
 
     def steps(self) -> list[str]:
         """done, now or later for each step; empty when no steps are shown."""
-        states: list[Any] = self.page.evaluate(
-            "steps.hidden ? [] : [...steps.children].map(li => li.ariaCurrent === 'step' ? 'now' : li.className || 'later')")
+        state = "li => li.ariaCurrent === 'step' ? 'now' : li.className || 'later'"
+        states: list[str] = self.page.evaluate(f"steps.hidden ? [] : [...steps.children].map({state})")
         return states

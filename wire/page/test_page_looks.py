@@ -18,7 +18,9 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 SHOTS = ROOT / "target" / "screenshots"
-LOOK = {"CATNAP_APP_NAME": "Team Wiki", "CATNAP_ACCENT_COLOR": "#ffcc00", "CATNAP_SUPPORT_URL": "mailto:help@example.com"}
+LOOK = {
+    "CATNAP_APP_NAME": "Team Wiki", "CATNAP_ACCENT_COLOR": "#ffcc00", "CATNAP_SUPPORT_URL": "mailto:help@example.com",
+}
 LONGEST = {
     "CATNAP_APP_NAME": "<" * 80, "CATNAP_LOGO_URL": "data:image/png;base64," + "A" * 2_000,
     "CATNAP_SUPPORT_URL": "https://help.example.com/" + "x" * 100,
