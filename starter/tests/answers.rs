@@ -82,6 +82,33 @@ async fn what_a_visitor_sends_cannot_break_out_of_the_page() {
 }
 
 #[tokio::test]
+async fn the_page_has_the_apps_name_and_lets_its_logo_through() {
+    let world = World::new()
+        .with("CATNAP_APP_NAME", "Tom & <Wiki>")
+        .with("CATNAP_LOGO_URL", "https://cdn.example.com:8443/logo.svg")
+        .with("CATNAP_SUPPORT_URL", "mailto:help@example.com");
+    let page = world.ask(visit()).await;
+    assert!(
+        page.text.contains("<h1 id=\"title\" tabindex=\"-1\">Tom &#38; &#60;Wiki&#62; is asleep</h1>"),
+        "{}",
+        page.text
+    );
+    assert!(page.text.contains("href=\"mailto:help@example.com\"") && page.text.contains(APP));
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("img-src data: https://cdn.example.com:8443;"), "{policy}");
+    assert!(World::new().ask(visit()).await.header("content-security-policy").contains("img-src data: ;"));
+
+    let other = world.with("CATNAP_INSTANCE_ID", "");
+    other.sim.change(&other.id, |it| {
+        it.tags.insert("catnap:host".into(), "other.example.com".into());
+    });
+    let mut event = visit();
+    assert!(other.ask(event.clone()).await.text.contains("app.example.com is not the name"), "nothing is called so");
+    event["requestContext"]["domainName"] = json!("other.example.com");
+    assert!(other.ask(event).await.text.contains("other.example.com is asleep"), "the name is AppDomain's alone");
+}
+
+#[tokio::test]
 async fn the_waiting_status_is_503_unless_the_operator_wants_200() {
     assert_eq!(World::new().ask(visit()).await.status, 503);
     let relaxed = World::new().with("CATNAP_WAITING_STATUS", "200");

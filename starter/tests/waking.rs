@@ -26,6 +26,7 @@ async fn from_the_first_click_to_the_app() {
         (&starting["phase"], &starting["state"], &starting["ready"]),
         (&json!("starting"), &json!("running"), &json!(false))
     );
+    assert_eq!((&starting["mood"], &starting["steps_done"]), (&json!("waking"), &json!(2)));
     assert_eq!((&starting["elapsed_seconds"], &starting["probe"]["seen"]), (&json!(20), &json!("refused")));
     world.seconds(25);
     let ready = world.ask(status()).await.json();
