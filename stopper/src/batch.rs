@@ -120,7 +120,7 @@ mod tests {
             let asked = fleet(1_203, period, |index| if index % 7 == 0 { quiet } else { 60 });
             let batches = pack(asked.clone(), until());
             for batch in &batches {
-                assert!(batch.metrics.len() <= METRICS && batch.points <= POINTS);
+                assert!(batch.metrics.len() <= 500 && batch.points <= 100_800);
                 let points: i64 = batch.metrics.iter().map(|metric| points(metric, batch.from, until())).sum();
                 assert_eq!(points, batch.points);
                 assert!(batch.metrics.iter().all(|metric| metric.is_global() == batch.metrics[0].is_global()));

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 /// No stop is begun this long before the end: one may take 40 s with its retries, and then the tick has to tell.
 const MARGIN: Duration = Duration::from_secs(50);
@@ -54,13 +54,15 @@ impl Bucket {
             *full_at = Some(full_again);
             there_at
         };
-        sleep(there_at - Instant::now()).await;
+        sleep_until(there_at).await;
         true
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::sleep;
+
     use super::*;
 
     fn seconds(seconds: u64) -> Duration {

@@ -149,16 +149,18 @@ async fn what_there_is_no_time_for_is_postponed_and_stopped_first_by_the_next_ti
 
 #[tokio::test(start_paused = true)]
 async fn what_ec2_refuses_at_every_tick_does_not_use_up_the_others_time() {
-    let fleet = Fleet::of(1_400, |index| if index < 1_200 { 600 } else { 90 });
+    let fleet = Fleet::of(2_600, |index| if index < 900 { 600 } else { 90 });
     let stopper = fleet.stopper();
-    for _ in 0..1_200 {
+    for _ in 0..900 {
         fleet.sim.fail_next("StopInstances", Trouble::StopProtected);
     }
-    let first = tick(&stopper, &fleet.sim).await.unwrap();
-    assert_eq!(first.totals.napped, 0);
-    tokio::time::advance(Duration::from_secs(60)).await;
-    tick(&stopper, &fleet.sim).await.unwrap();
-    assert!((1_200..1_400).all(|index| fleet.stopped().contains(&index)));
+    // There is time for some 980 stops in each tick.
+    for _ in 0..3 {
+        tick(&stopper, &fleet.sim).await.unwrap();
+        tokio::time::advance(Duration::from_secs(60)).await;
+    }
+    let stopped = fleet.stopped();
+    assert_eq!(stopped.iter().filter(|index| **index >= 900).count(), 1_700);
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,6 +250,42 @@ async fn a_few_health_checks_are_read_one_by_one_and_one_that_is_not_there_is_no
         let record = &fleet.records("App", &host(1))[0];
         assert_eq!(record["reason"], "failover-off");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn route_53_is_asked_twice_a_second() {
+    let fleet = Fleet::of(100, |_| 90);
+    fleet.sim.set_page_size(10);
+    let began = Instant::now();
+    fleet.stopper().tick(fleet.sim.now(), began + Duration::from_secs(300)).await.unwrap();
+    let for_the_stops = (100 - 40) / 4;
+    assert_eq!(began.elapsed().as_secs(), (10 - 2) / 2 + for_the_stops);
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_are_read_for_the_whole_idle_time_of_each_target() {
+    let fleet = Fleet::of(2, |_| 90);
+    for (index, minutes) in [(0, 95), (1, 215)] {
+        let sick: HealthCheckId = format!("sick-{index}").parse().unwrap();
+        let config = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+        fleet.sim.add_health_check(&sick, config);
+        for ago in 1..=minutes {
+            let at = fleet.sim.now() - TimeDelta::minutes(ago);
+            fleet.sim.put(Metric::HealthStatus(sick.clone()), Point { at, value: 0.0 });
+        }
+        fleet.sim.change(&fleet.ids[index], |it| drop(it.tags.insert("catnap:health-check".into(), sick.to_string())));
+    }
+    // Three hours of NetworkIn for the second, which has been used an hour and a half ago.
+    fleet.sim.change(&fleet.ids[1], |it| drop(it.tags.insert("catnap:idle-minutes".into(), "180".into())));
+    for ago in 15..=40 {
+        let network_in = Metric::NetworkIn { instance: fleet.ids[1].clone(), period: TimeDelta::minutes(5) };
+        let at = fleet.sim.now() - TimeDelta::minutes(ago * 5);
+        fleet.sim.put(network_in, Point { at, value: if ago == 19 { 900_000.0 } else { 31_000.0 } });
+    }
+    fleet.tick().await.unwrap();
+    assert_eq!(fleet.records("App", &host(0))[0]["reason"], "sick");
+    let second = &fleet.records("App", &host(1))[0];
+    assert_eq!((&second["reason"], &second["bytes"]), (&json!("active"), &json!(900_000.0)));
 }
 
 #[tokio::test(start_paused = true)]
