@@ -3,13 +3,15 @@
     python wire/bench_fleet.py [--stopper target/lambda/stopper/bootstrap] [--targets 100 1000 10000]
 
 Every fiftieth instance has been idle for long enough and is stopped, each other one was used half an hour ago. The
-stand-in meters calls as AWS's buckets do, so the time has in it what the stopper waits to stay within them.
+stand-in meters calls as AWS's buckets do, so the time has in it what the stopper waits to stay within them. Where
+this machine allows it, the stopper has no more of a core than Lambda gives it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import subprocess
 import time
@@ -18,11 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench_servers import RuntimeApi
+from cpu_share import CpuShare, NotHere
 from emulator import binary
 from fleet import Fleet, Instance
 
 TARGETS = (100, 200, 1_000, 10_000)
 IDLE = 50  # one in so many
+MEMORY_MB = 256
+CORES = MEMORY_MB / 1769  # Lambda gives one core for 1,769 MB
 TIMEOUT = 300  # the function's, in seconds
 OPERATIONS = ("DescribeInstances", "ListHealthChecks", "GetMetricData", "StopInstances")
 AIMS = {"DescribeInstances": 10, "GetMetricData": 90}  # at most, for 10,000
@@ -48,10 +53,18 @@ def main() -> None:
 
 
 async def measure_fleets(stopper: Path, targets: tuple[int, ...] = TARGETS) -> None:
-    report([await measure(stopper, count) for count in targets])
+    with contextlib.ExitStack() as stack:
+        share, cores = None, "a whole core"
+        try:
+            share = stack.enter_context(CpuShare(CORES))
+            cores = f"{CORES:.2f} of a core, as with {MEMORY_MB} MB of memory in Lambda"
+        except NotHere as reason:
+            cores += f" ({reason})"
+        ticks = [await measure(stopper, count, share) for count in targets]
+    report(ticks, cores)
 
 
-async def measure(stopper: Path, count: int) -> Tick:
+async def measure(stopper: Path, count: int, share: CpuShare | None) -> Tick:
     instances = [Instance(number, quiet=90 if number % IDLE == 0 else 30) for number in range(count)]
     async with Fleet(instances, metered=True) as fleet, RuntimeApi(TIMEOUT) as api:
         environment = {
@@ -59,7 +72,7 @@ async def measure(stopper: Path, count: int) -> Tick:
             "AWS_ENDPOINT_URL": fleet.endpoint, "AWS_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_LAMBDA_FUNCTION_NAME": "bench", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.port}",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY_MB), "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.port}",
             "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/bench", "AWS_LAMBDA_LOG_STREAM_NAME": "bench",
             "CATNAP_APP_DOMAIN": "app.example.com",
         }
@@ -67,6 +80,8 @@ async def measure(stopper: Path, count: int) -> Tick:
         began = time.perf_counter()
         with subprocess.Popen([str(stopper)], env=environment, stdout=subprocess.DEVNULL) as process:
             try:
+                if share:
+                    share.add(process.pid)
                 answer = await asyncio.wait_for(api.answer(), TIMEOUT)
                 tick = Tick(
                     count, fleet.calls, sum(fleet.refused.values()), answer.at - began, cpu_seconds(process.pid),
@@ -74,6 +89,7 @@ async def measure(stopper: Path, count: int) -> Tick:
                 )
             finally:
                 process.kill()
+                process.wait()
     due = [instance.id for instance in instances if instance.quiet > 60]
     summary = answer.value
     if sorted(fleet.stopped) != due or (summary["napped"], summary["kept"]) != (len(due), count - len(due)):
@@ -81,8 +97,8 @@ async def measure(stopper: Path, count: int) -> Tick:
     return tick
 
 
-def report(ticks: list[Tick]) -> None:
-    print("\nOne tick of the stopper over a fleet, of which one in fifty is idle:")
+def report(ticks: list[Tick], cores: str) -> None:
+    print(f"\nOne tick of the stopper over a fleet, of which one in fifty is idle, on {cores}:")
     head = ["targets", "calls: instances", "health checks", "metrics", "stops", "throttled", "time", "CPU", "peak memory", "answer"]
     rows = [head, *([
         f"{it.targets:,}", *(str(it.calls[operation]) for operation in OPERATIONS), str(it.throttled),
