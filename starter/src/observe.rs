@@ -67,8 +67,6 @@ pub(crate) struct Memory {
     pub(crate) dns: HashMap<HostName, Dns>,
     /// Since when apps are bridged because DNS leads elsewhere.
     pub(crate) unconverged: HashMap<HostName, Unconverged>,
-    /// Who was sent off an old connection, by address.
-    pub(crate) sent_away: HashMap<String, DateTime<Utc>>,
 }
 
 /// An app that answered.

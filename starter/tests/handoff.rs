@@ -180,25 +180,10 @@ async fn a_failover_that_does_not_converge_is_counted_and_not_hidden_by_the_brid
 }
 
 #[tokio::test]
-async fn who_stays_on_an_old_connection_is_sent_off_it_where_the_browser_asks_again_by_itself() {
+async fn a_bridged_answer_shows_the_way_out() {
     let world = awake().await;
-    let starter = world.starter();
-    let own = world.sim.instance(&world.id).public_address.unwrap();
-    world.sim.point_dns(&APP.parse().unwrap(), own);
-    let browser = |agent: &str, dest: &str, method: &str| {
-        let agent = format!("Mozilla/5.0 (X11; Linux x86_64) {agent}");
-        request(method, "/poll", &[("user-agent", agent.as_str()), ("sec-fetch-dest", dest)])
-    };
-    let firefox = || browser("Gecko/20100101 Firefox/145.0", "empty", "GET");
-    assert_eq!(ask(&starter, &world.sim, firefox()).await.status, 200, "resolvers may have the old answer yet");
-    world.seconds(250);
-    assert_eq!(ask(&starter, &world.sim, browser("Chrome/142.0.0.0", "empty", "GET")).await.status, 200);
-    assert_eq!(ask(&starter, &world.sim, browser("Firefox/145.0", "document", "GET")).await.status, 200, "a page view");
-    assert_eq!(ask(&starter, &world.sim, browser("Firefox/145.0", "empty", "POST")).await.status, 200);
-    assert_eq!(ask(&starter, &world.sim, firefox()).await.status, 421);
-    assert_eq!(
-        ask(&starter, &world.sim, firefox()).await.status,
-        200,
-        "it came back: its resolver keeps the old answer"
-    );
+    let way_out = world.ask(visit()).await.header("alt-svc").to_owned();
+    assert_eq!(way_out, "h2=\"192.0.2.1:443\"; ma=60");
+    let elsewhere = awake().await.with("CATNAP_ORIGIN", "https://app.example.com:8443");
+    assert_eq!(elsewhere.ask(visit()).await.header("alt-svc"), "", "visitors come to port 443");
 }

@@ -3,11 +3,12 @@
 //! Only over TLS checked against the app's own name: a wrong instance at the address is not handed a visitor's
 //! cookies. What of a request goes on, and what of an answer comes back, is decided here and without I/O.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use http::header::{
-    ALT_SVC, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, EXPECT, Entry, FORWARDED, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SEC_WEBSOCKET_KEY, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    USER_AGENT,
+    ALT_SVC, CONNECTION, CONTENT_LENGTH, EXPECT, Entry, FORWARDED, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, SEC_WEBSOCKET_KEY, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use lambda_http::Body;
@@ -29,12 +30,12 @@ pub(crate) const MOST_BYTES_TO_READ: usize = MOST_BYTES_OF_AN_ANSWER;
 /// What an answer has around body and headers.
 const BYTES_OF_THE_ENVELOPE: usize = 512;
 
+/// Seconds. Each bridged answer renews it; an app that naps must not be looked for at its instance.
+const WAY_OUT_HOLDS_FOR: u32 = 60;
+
 /// An app that has been bridged for longer has a failover that does not converge: checkers, resolver and browser
 /// take four minutes at most.
 const CONVERGES_WITHIN: TimeDelta = TimeDelta::minutes(10);
-/// Once DNS leads to the instance everybody's resolver and browser know after this: 60 s for each of them, and
-/// Firefox's 60 s of grace.
-const ALL_KNOW_AFTER: TimeDelta = TimeDelta::minutes(4);
 /// After a pause as long as this, a time of being bridged is another one.
 const PAUSE: TimeDelta = TimeDelta::minutes(5);
 
@@ -116,15 +117,24 @@ pub(crate) fn outgoing(visit: &Visit, host: &HostName) -> Result<Request<Vec<u8>
 
 /// The app's answer as it goes back through Lambda and API Gateway.
 ///
+/// `instance` is where visitors reach the app without us.
+///
 /// # Errors
 /// [`Unforwarded::TooLarge`] for one that Lambda does not take.
-pub(crate) fn incoming(answer: Response<Vec<u8>>, method: &Method) -> Result<Response<Body>, Unbridged> {
+pub(crate) fn incoming(
+    answer: Response<Vec<u8>>,
+    method: &Method,
+    instance: Option<IpAddr>,
+) -> Result<Response<Body>, Unbridged> {
     let (mut parts, body) = answer.into_parts();
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Unbridged::WebSocket);
     }
     let mut headers = without_hop_by_hop(parts.headers);
-    headers.remove(ALT_SVC); // would lead the browser to a port of the instance that API Gateway does not have
+    let own = headers.remove(ALT_SVC); // its ports are the instance's, not API Gateway's
+    if let Some(way_out) = instance.and_then(|instance| way_out(own.as_ref(), instance)) {
+        headers.insert(ALT_SVC, way_out);
+    }
     if method != Method::HEAD {
         headers.remove(CONTENT_LENGTH); // API Gateway counts
     }
@@ -136,6 +146,17 @@ pub(crate) fn incoming(answer: Response<Vec<u8>>, method: &Method) -> Result<Res
         return Err(Unbridged::Unforwarded(Unforwarded::TooLarge));
     }
     Ok(Response::from_parts(parts, body))
+}
+
+/// Leads browsers off the bridge at once, whatever DNS says and however long they keep their connection
+/// (RFC 7838): Firefox goes to the instance over HTTP/2, Chromium over HTTP/3 where the app has it. Measured:
+/// `docs/decisions/0006-the-handoff-is-the-bridge.md`. The certificate is checked against the app's name as ever.
+fn way_out(own: Option<&HeaderValue>, instance: IpAddr) -> Option<HeaderValue> {
+    let has_h3 = own.and_then(|own| own.to_str().ok()).is_some_and(|own| own.contains("h3=\":443\""));
+    let host = if instance.is_ipv6() { format!("[{instance}]") } else { instance.to_string() };
+    let h2 = format!("h2=\"{host}:443\"; ma={WAY_OUT_HOLDS_FOR}");
+    let ways = if has_h3 { format!("h3=\"{host}:443\"; ma={WAY_OUT_HOLDS_FOR}, {h2}") } else { h2 };
+    HeaderValue::from_str(&ways).ok()
 }
 
 fn without_hop_by_hop(mut headers: HeaderMap) -> HeaderMap {
@@ -217,27 +238,6 @@ fn bytes_in_json(text: &str) -> usize {
         _ => 1,
     };
     text.bytes().map(in_json).sum()
-}
-
-/// Whether this comes over a connection, or by a DNS answer, from before DNS turned, and can be sent off it.
-///
-/// Firefox looks the name up anew after a 421 and asks again there, without anybody noticing; Chromium hands the
-/// 421 on (both measured, see `docs/decisions/0006-the-handoff-is-the-bridge.md`). A page view is not risked for it.
-pub(crate) fn is_left_behind(visit: &Visit, leads_here_since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
-    let is = |name, value: &str| visit.headers.get(name).is_some_and(|sent| sent == value);
-    let agent = visit.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    leads_here_since.is_some_and(|since| now - since > ALL_KNOW_AFTER)
-        && agent.contains(" Firefox/")
-        && is("sec-fetch-dest", "empty")
-        && visit.method.is_safe()
-}
-
-/// Says: not on this connection (RFC 9110, section 15.5.20).
-pub(crate) fn misdirected() -> Response<Body> {
-    let mut answer = Response::new(Body::Empty);
-    *answer.status_mut() = StatusCode::MISDIRECTED_REQUEST;
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
 }
 
 /// A time in which an app was bridged because DNS did not lead to it.

@@ -18,15 +18,13 @@ use bridge::{Unbridged, Unconverged};
 
 /// DNS is asked no more often than this.
 const LOOK_UP_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
-/// A client is sent off its old connection no more often than this.
-const SEND_AWAY_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(30);
 
 /// What DNS said.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dns {
     looked_at: DateTime<Utc>,
-    /// Since when the instance's address was seen in every answer.
-    leads_here_since: Option<DateTime<Utc>>,
+    /// To the instance's own address.
+    leads_there: bool,
 }
 
 /// What came of bridging a request.
@@ -71,18 +69,15 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     /// Answers for the app.
     pub(crate) async fn bridge(&self, asked: &Asked<'_>, to: &Destination, seen: &Seen) -> Bridged {
         let Asked { visit, moment, .. } = asked;
-        let now = moment.now;
-        let dns = self.dns(to, seen.instance(), now).await;
-        let failover = self.failover(&to.host, dns, now);
-        let left_behind = dns.is_some_and(|dns| bridge::is_left_behind(visit, dns.leads_here_since, now));
-        if left_behind && self.may_send_away(&visit.source_ip, now) {
-            return Bridged { answer: Ok(bridge::misdirected()), failover };
-        }
+        let dns = self.dns(to, seen.instance(), moment.now).await;
+        let failover = self.failover(&to.host, dns, moment.now);
+        // Visitors come to port 443.
+        let way_out = seen.instance().and_then(|it| it.public_address).filter(|_| to.origin.port == 443);
         let limits = Limits { until: moment.answer_by, bytes: bridge::MOST_BYTES_TO_READ };
         let forward = async {
             let request = bridge::outgoing(visit, &to.host)?;
             let answer = self.app.forward(to, request, limits).await.map_err(Unbridged::Unforwarded)?;
-            bridge::incoming(answer, &visit.method)
+            bridge::incoming(answer, &visit.method, way_out)
         };
         Bridged { answer: forward.await, failover }
     }
@@ -98,8 +93,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         if addresses.is_empty() {
             return known;
         }
-        let before = known.and_then(|dns| dns.leads_here_since);
-        let dns = Dns { looked_at: now, leads_here_since: addresses.contains(&own).then(|| before.unwrap_or(now)) };
+        let dns = Dns { looked_at: now, leads_there: addresses.contains(&own) };
         self.memory().dns.insert(to.host.clone(), dns);
         Some(dns)
     }
@@ -107,7 +101,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     fn failover(&self, host: &HostName, dns: Option<Dns>, now: DateTime<Utc>) -> Failover {
         let unconverged = &mut self.memory().unconverged;
         match dns {
-            Some(Dns { leads_here_since: Some(_), .. }) => {
+            Some(Dns { leads_there: true, .. }) => {
                 unconverged.remove(host);
                 Failover::Converged
             }
@@ -117,12 +111,5 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
                 if again.is_stuck() { Failover::Stuck } else { Failover::Converging }
             }
         }
-    }
-
-    /// Sends nobody away a second time: a resolver that keeps the old answer would make of it a loop.
-    fn may_send_away(&self, source_ip: &str, now: DateTime<Utc>) -> bool {
-        let sent_away = &mut self.memory().sent_away;
-        sent_away.retain(|_, at| now - *at < SEND_AWAY_AGAIN_AFTER);
-        sent_away.insert(source_ip.into(), now).is_none()
     }
 }

@@ -29,7 +29,7 @@ fn back(headers: &[(&'static str, &[u8])], body: impl Into<Vec<u8>>) -> Result<R
     for (name, value) in headers {
         answer.headers_mut().append(*name, HeaderValue::from_bytes(value).unwrap());
     }
-    incoming(answer, &Method::GET)
+    incoming(answer, &Method::GET, None)
 }
 
 #[test]
@@ -131,10 +131,25 @@ fn an_answer_comes_back_as_it_is_but_for_its_connection() {
 }
 
 #[test]
+fn browsers_are_shown_the_way_to_the_instance_itself() {
+    let way_out = |own: Option<&'static str>| {
+        let mut answer = Response::new(Vec::new());
+        answer.headers_mut().extend(own.map(|own| (ALT_SVC, HeaderValue::from_static(own))));
+        let answer = incoming(answer, &Method::GET, "203.0.113.10".parse().ok()).unwrap();
+        answer.headers()[ALT_SVC].to_str().unwrap().to_owned()
+    };
+    let h2 = "h2=\"203.0.113.10:443\"; ma=60";
+    assert_eq!(way_out(None), h2);
+    assert_eq!(way_out(Some("h3=\":443\"; ma=2592000")), format!("h3=\"203.0.113.10:443\"; ma=60, {h2}"));
+    assert_eq!(way_out(Some("h3=\":8443\"")), h2, "another port than visitors come to");
+    assert_eq!(way_out(Some("clear")), h2);
+}
+
+#[test]
 fn the_length_of_a_head_answer_is_kept() {
     let mut answer = Response::new(Vec::new());
     answer.headers_mut().insert(CONTENT_LENGTH, 12.into());
-    assert_eq!(incoming(answer, &Method::HEAD).unwrap().headers()[CONTENT_LENGTH], "12");
+    assert_eq!(incoming(answer, &Method::HEAD, None).unwrap().headers()[CONTENT_LENGTH], "12");
 }
 
 #[test]
@@ -176,7 +191,7 @@ proptest! {
                 answer.headers_mut().append("x-any", value);
             }
         }
-        let back = incoming(answer, &Method::GET).unwrap();
+        let back = incoming(answer, &Method::GET, None).unwrap();
         let bytes = match back.body() {
             Body::Text(text) => text.as_bytes().to_vec(),
             Body::Binary(bytes) => bytes.clone(),
