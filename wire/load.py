@@ -48,8 +48,8 @@ class Crowd:
     def __str__(self) -> str:
         throttled = sum(count for what, count in self.seen.items() if what.endswith("already-waking"))
         return (
-            f"load: {self.visits:,} visits ({len(self.took):,} answers) in {self.seconds:.1f} s over {self.starters} starters "
-            f"on {os.cpu_count()} cores: {self.starts} StartInstances, {throttled} answers \"already waking\", "
+            f"load: {self.visits:,} visits ({len(self.took):,} answers) in {self.seconds:.1f} s over {self.starters} "
+            f"starters on {os.cpu_count()} cores: {self.starts} StartInstances, {throttled} answers \"already waking\", "
             f"{len(self.errors)} visitors saw an error; an answer took p50 {self.quantile(0.5) * 1000:.0f} ms, "
             f"p99 {self.quantile(0.99) * 1000:.0f} ms, at most {self.quantile(1) * 1000:.0f} ms"
         )
@@ -69,7 +69,8 @@ def crowd(moto: Moto, visits: int, starters: int, command: Path) -> Crowd:
     environment = target.settings()
     found = Crowd(visits, starters)
     with contextlib.ExitStack() as open_ones:
-        functions = [open_ones.enter_context(Lambda(command, environment, name=f"starter {n}")) for n in range(starters)]
+        names = [f"starter {number}" for number in range(starters)]
+        functions = [open_ones.enter_context(Lambda(command, environment, name)) for name in names]
         began = time.perf_counter()
         in_turns(functions, visits, lambda function: visit(function, found))
         found.seconds = time.perf_counter() - began
@@ -97,8 +98,9 @@ def in_turns(functions: Sequence[Lambda], visits: int, come: Callable[[Lambda], 
 
 
 def visit(function: Lambda, found: Crowd) -> None:
+    requests = (http_event(), wrong_page), (wake_call(), wrong_json(202)), (status_poll(), wrong_json(200))
     try:
-        for event, wrong in ((http_event(), wrong_page), (wake_call(), wrong_json(202)), (status_poll(), wrong_json(200))):
+        for event, wrong in requests:
             began = time.perf_counter()
             answer = function.invoke(event)
             found.took.append(time.perf_counter() - began)

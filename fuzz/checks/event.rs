@@ -1,5 +1,5 @@
-//! What holds for any payload that Lambda may get. Called by the fuzz target, and by `starter/tests/fuzz_corpus.rs` with
-//! what it has found so far.
+//! What holds for any payload that Lambda may get. Called by the fuzz target, and by `starter/tests/fuzz_corpus.rs`
+//! with what it has found so far.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
