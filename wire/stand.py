@@ -119,8 +119,10 @@ class Moto:
         """From now on takes `size` calls of an operation at once and `refill` more each second; refuses the others."""
         self._control("throttle", operation=operation, size=size, refill=refill)
 
-    def run_instance(self, tags: Mapping[str, str] | None = None, launched: datetime | None = None) -> str:
-        """An instance that runs at an Elastic IP, optionally since a while ago."""
+    def run_instance(
+        self, tags: Mapping[str, str] | None = None, launched: datetime | None = None, address: str | None = None
+    ) -> str:
+        """An instance that runs at an Elastic IP, optionally since a while ago and at this one."""
         ec2 = self.client("ec2")
         named = [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
         made = ec2.run_instances(
@@ -129,8 +131,8 @@ class Moto:
             TagSpecifications=[{"ResourceType": "instance", "Tags": named}] if named else [],
         )
         instance_id: str = made["Instances"][0]["InstanceId"]
-        address = ec2.allocate_address(Domain="vpc")
-        ec2.associate_address(InstanceId=instance_id, AllocationId=address["AllocationId"])
+        elastic = ec2.allocate_address(Domain="vpc", **({"Address": address} if address else {}))
+        ec2.associate_address(InstanceId=instance_id, AllocationId=elastic["AllocationId"])
         if launched:
             self.set_instance(instance_id, launched=launched)
         return instance_id

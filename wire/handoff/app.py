@@ -14,6 +14,7 @@ from typing import Callable
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
+from handoff.caddy import Caddy
 from handoff.namespace import INSTANCE
 from handoff.nginx import Nginx, web_server
 
@@ -80,11 +81,13 @@ class Instance:
     roots: Path
     boot: float
     turns_after: float
+    http3: bool = False
     answered: threading.Event = field(default_factory=threading.Event)
     answered_at: float = 0.0
     turned_at: float = 0.0
     failed: str = ""
     server: Nginx | None = None
+    before: Caddy | None = None
     live: Live = field(default_factory=Live)
     _ended: threading.Event = field(default_factory=threading.Event)
 
@@ -99,8 +102,9 @@ class Instance:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
-        if self.server:
-            self.server.__exit__()
+        for server in (self.before, self.server):
+            if server:
+                server.__exit__()
         self.live.__exit__()
 
     def _follow(self) -> None:
@@ -110,7 +114,11 @@ class Instance:
                     return
             if self._ended.wait(self.boot):
                 return
-            self.server = web_server(self.folder / "web", self._root, self.host, self.certificate, self.live.port)
+            self.server = web_server(
+                self.folder / "web", self._root, self.host, self.certificate, self.live.port, self.http3
+            )
+            if self.http3:
+                self.before = Caddy(self.folder / "caddy", self.host, self.certificate)
             while not answers(self.host, self.roots):
                 if self._ended.wait(0.05):
                     return

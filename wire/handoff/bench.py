@@ -21,7 +21,7 @@ from typing import Any
 from handoff import lab
 from handoff.app import KINDS
 from handoff.cell import STRATEGIES, VIEWS_EVERY, Cell, Result, knows_bridge
-from handoff.chromium import version
+from handoff.visitor import version
 
 REST = 120  # seconds that a cell may take beside: browsers start slowly where the machine is busy
 
@@ -33,6 +33,7 @@ def main() -> int:
     options.add_argument("--kinds", default=",".join(KINDS), type=lab.words, help="what the app's page does")
     options.add_argument("--turns-after", default="65", type=lab.words, help="seconds: 65, 22 or 12")
     options.add_argument("--browsers", default="chromium", type=lab.words, help="chromium, firefox")
+    options.add_argument("--http3", action="store_true", help="the instance serves HTTP/3 too (needs Caddy)")
     options.add_argument("--neighbour", action="store_true", help="somebody else asks the same resolver all the time")
     options.add_argument("--times", default=1, type=int, help="runs of each cell")
     options.add_argument("--cap", default=420, type=float, help="seconds after which nobody waits any longer")
@@ -44,13 +45,17 @@ def main() -> int:
     if strategies != chosen.strategies:
         print("This starter has no strategy to choose: the cells of bridge are left out.", file=sys.stderr)
     cells = [
-        Cell(strategy, int(idle), kind, float(turns_after), cap=chosen.cap, browser=browser, neighbour=chosen.neighbour)
+        Cell(
+            strategy, int(idle), kind, float(turns_after), cap=chosen.cap, browser=browser, http3=chosen.http3,
+            neighbour=chosen.neighbour,
+        )
         for browser, strategy, turns_after, idle, kind, _ in itertools.product(
             chosen.browsers, strategies, chosen.turns_after, chosen.idle, chosen.kinds, range(chosen.times))
     ]
     results = measure(cells, chosen.beside, chosen.raw)
     print(table(results))
-    print(f"\nChromium {version()}; {chosen.beside} cells side by side, nobody waits for longer than {chosen.cap:g} s.")
+    browsers = ", ".join(version(name) for name in chosen.browsers)
+    print(f"\n{browsers}; {chosen.beside} cells side by side, nobody waits for longer than {chosen.cap:g} s.")
     return 1 if any(result.failed for result in results) else 0
 
 
@@ -109,7 +114,7 @@ def table(results: list[Result]) -> str:
     rows: dict[tuple[str, ...], list[Result]] = {}
     for result in results:
         cell = result.cell
-        browser = cell.browser + (", shared resolver" if cell.neighbour else "")
+        browser = cell.browser + ", HTTP/3" * cell.http3 + ", shared resolver" * cell.neighbour
         key: tuple[str, ...] = browser, cell.strategy, f"{cell.turns_after:g} s", f"{cell.idle} s", cell.kind
         rows.setdefault(key, []).append(result)
     lines = [f"| {' | '.join(HEAD)} |", "| --- " * len(HEAD) + "|"]

@@ -1,4 +1,4 @@
-"""Caddy as the instance's web server: it serves HTTP/3, which nginx's packages mostly do not."""
+"""Caddy before the instance's web server: it brings HTTP/3, which nginx's packages mostly do not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from handoff.namespace import INSTANCE
+from handoff.namespace import INSTANCE, INSTANCE_BEHIND
 from stand import wait_until
 
 CONFIG = """{{
@@ -17,11 +17,13 @@ CONFIG = """{{
 https://{host} {{
   bind {instance}
   tls {certificate} {certificate}
-  respond /whoami "direct"
-  root * {root}
-  @page not path /whoami
-  rewrite @page /index.html
-  file_server
+  reverse_proxy https://{behind} {{
+    header_up Host {host}
+    transport http {{
+      tls_server_name {host}
+      tls_insecure_skip_verify
+    }}
+  }}
 }}
 """
 
@@ -31,12 +33,12 @@ def is_installed() -> bool:
 
 
 class Caddy:
-    """Serves a folder's `index.html` at every path but `/whoami`."""
+    """Listens at the instance's address, and asks the web server at `INSTANCE_BEHIND`."""
 
-    def __init__(self, folder: Path, root: Path, host: str, certificate: Path) -> None:
+    def __init__(self, folder: Path, host: str, certificate: Path) -> None:
         folder.mkdir()
         config, self._log = folder / "Caddyfile", folder / "caddy.log"
-        config.write_text(CONFIG.format(host=host, instance=INSTANCE, certificate=certificate, root=root))
+        config.write_text(CONFIG.format(host=host, instance=INSTANCE, behind=INSTANCE_BEHIND, certificate=certificate))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 ["caddy", "run", "--config", str(config), "--adapter", "caddyfile"], stdin=subprocess.DEVNULL,

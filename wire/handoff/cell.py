@@ -43,7 +43,6 @@ setInterval(async () => {
 </script>
 """
 
-
 # Who served the app that the tab shows, and when it was painted; nothing while it shows something else.
 SHOWN = """(() => {
   const app = document.querySelector("#app");
@@ -61,6 +60,7 @@ class Cell:
     boot: float = 20  # seconds from running until the app answers
     cap: float = 420  # seconds from the app's first answer after which nobody waits any longer
     browser: str = "chromium"  # or firefox
+    http3: bool = False  # the instance serves it too
     neighbour: bool = False  # somebody else asks the same resolver all the time: what it remembers may be old
     keep: str = ""  # a folder for all logs, for a closer look
 
@@ -113,7 +113,7 @@ def run(cell: Cell) -> Result:
         )
         instance = stack.enter_context(Instance(
             lambda: moto.state(sleeping) == "running", lambda: route53.point(HOST, INSTANCE), folder, HOST, cell.kind,
-            certificate, authority.roots, cell.boot, cell.turns_after,
+            certificate, authority.roots, cell.boot, cell.turns_after, cell.http3,
         ))
         tab = stack.enter_context(visitor(cell.browser, folder / "visitor", authority.pin))
         asked_before, visited_at = resolver.asked(HOST), time.time()
@@ -135,7 +135,7 @@ def run(cell: Cell) -> Result:
 
 
 def put_to_sleep(moto: Moto) -> str:
-    instance = moto.run_instance({"catnap:host": HOST})
+    instance = moto.run_instance({"catnap:host": HOST}, address=INSTANCE)
     moto.client("ec2").stop_instances(InstanceIds=[instance])
     return instance
 
@@ -190,8 +190,11 @@ def watch(cell: Cell, tab: Visitor, instance: Instance, result: Result) -> None:
         tab.wait(0.5)
         if cell.kind == "quiet" and time.time() > next_view:
             next_view += VIEWS_EVERY
-            tab.press("next")
-            result.views.append(until_shown(tab, time.time() + 10, painted_at)[0] or "none")
+            if tab.run(SHOWN):
+                tab.press("next")
+            via, at = until_shown(tab, time.time() + 10, painted_at)
+            painted_at = max(at, painted_at)
+            result.views.append(via or "none")
 
 
 def until_shown(tab: Visitor, end: float, after: float = 0.0) -> tuple[str, float]:

@@ -16,15 +16,15 @@ from playwright.sync_api import Error, sync_playwright
 from scene import HOST
 from stand import clean_environment, wait_until
 
-class BrowserFailed(RuntimeError):
-    """What a browser said to a command."""
-
-
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--no-proxy-server",
     "--no-default-browser-check", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-dev-shm-usage", "--password-store=basic", "--remote-debugging-port=0", "--window-size=1280,800",
 )
+
+
+class BrowserFailed(RuntimeError):
+    """What a browser said to a command."""
 
 
 class Chromium:
@@ -109,19 +109,18 @@ class Chromium:
 
 def program() -> str:
     """The browser itself, without the shell script that Debian starts it by."""
-    for path in ("/usr/lib/chromium/chromium", shutil.which("chromium"), shutil.which("google-chrome")):
+    for path in ("/usr/lib/chromium/chromium", shutil.which("chromium")):
         if path and os.access(path, os.X_OK):
             return path
     raise FileNotFoundError("Chromium is not installed: sudo apt-get install chromium")
 
 
 def version() -> str:
-    said = subprocess.run([program(), "--version", "--no-sandbox"], capture_output=True, text=True, timeout=60).stdout
-    found = re.search(r"(\d+)(\.\d+)+", said)
-    return found[0] if found else "0"
+    said = subprocess.run([program(), "--version"], capture_output=True, text=True, timeout=60).stdout
+    return said.split(" built ")[0].strip()
 
 
 def agent() -> str:
     """What the same browser says with a window; without one it says HeadlessChrome, which is no person's."""
-    major = version().split(".")[0]
+    major = re.sub(r"\D*(\d+).*", r"\1", version())
     return f"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{major}.0.0.0 Safari/537.36"

@@ -131,3 +131,8 @@ def is_installed() -> bool:
 
 def program() -> str | None:
     return shutil.which("firefox-esr") or shutil.which("firefox")
+
+
+def version() -> str:
+    said = subprocess.run([program() or "firefox", "--version"], capture_output=True, text=True, timeout=60).stdout
+    return said.strip()

@@ -109,10 +109,9 @@ def one(way_name: str, browser: str) -> Outcome:
         root = folder / "www"
         root.mkdir()
         (root / "index.html").write_text(PAGE.replace("gateway", "direct"))
-        stack.enter_context(
-            Caddy(folder / "web", root, HOST, certificate) if way.http3
-            else web_server(folder / "web", root, HOST, certificate, live.port)
-        )
+        stack.enter_context(web_server(folder / "web", root, HOST, certificate, live.port, way.http3))
+        if way.http3:
+            stack.enter_context(Caddy(folder / "caddy", HOST, certificate))
         gateway = stack.enter_context(Gateway(lambda event, _: bridged(event, way)))
         front = stack.enter_context(gateway_front(
             folder / "front", gateway.port, way.idle, HOST, certificate, API, authority.issue(API), way.requests,

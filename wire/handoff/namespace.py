@@ -15,10 +15,13 @@ GATEWAY = "198.51.100.10"  # API Gateway for the app's own name
 API_GATEWAY = "198.51.100.20"  # and for execute-api
 INSTANCE = "203.0.113.10"
 INSTANCE_FROM_LAMBDA = "203.0.113.11"  # the same web server, as the starter is told to reach it: tells the two apart
+INSTANCE_BEHIND = "203.0.113.12"  # where it is when Caddy stands before it
 ROUTE53 = "192.0.2.53"
 RESOLVER = "192.0.2.153"  # the visitor's internet provider
 NEIGHBOUR = "192.0.2.200"  # somebody else behind the same resolver
-ADDRESSES = (GATEWAY, API_GATEWAY, INSTANCE, INSTANCE_FROM_LAMBDA, ROUTE53, RESOLVER, NEIGHBOUR)
+ADDRESSES = (
+    GATEWAY, API_GATEWAY, INSTANCE, INSTANCE_FROM_LAMBDA, INSTANCE_BEHIND, ROUTE53, RESOLVER, NEIGHBOUR,
+)
 
 PREFIX = "catnap-"
 ETC = Path("/etc/netns")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import SOURCE_HEADER
-from handoff.namespace import API_GATEWAY, GATEWAY, INSTANCE, INSTANCE_FROM_LAMBDA
+from handoff.namespace import API_GATEWAY, GATEWAY, INSTANCE, INSTANCE_BEHIND, INSTANCE_FROM_LAMBDA
 from stand import wait_until
 
 LOG = "|".join((
-    "$msec", "$connection", "$connection_requests", "$server_protocol", "$host", "$request_method", "$request_uri",
-    "$status", "$via", "$http_user_agent",
+    "$msec", "$connection", "$server_protocol", "$host", "$request_method", "$request_uri", "$status", "$via",
+    "$http_user_agent",
 ))
 
 COMMON = """
@@ -76,7 +76,6 @@ class Line:
 
     at: float  # seconds since the epoch, when it was answered
     connection: int
-    number: int  # of the request on its connection
     protocol: str
     host: str
     method: str
@@ -115,10 +114,8 @@ class Nginx:
         found = []
         path = self.folder / "access.log"
         for text in path.read_text(errors="replace").splitlines() if path.exists() else []:
-            at, connection, number, protocol, host, method, target, status, via, agent = text.split("|", 9)
-            found.append(
-                Line(float(at), int(connection), int(number), protocol, host, method, target, int(status), via, agent)
-            )
+            at, connection, protocol, host, method, target, status, via, agent = text.split("|", 8)
+            found.append(Line(float(at), int(connection), protocol, host, method, target, int(status), via, agent))
         return found
 
     def _listens(self) -> bool:
@@ -140,10 +137,13 @@ def gateway_front(
     )
 
 
-def web_server(folder: Path, root: Path, host: str, certificate: Path, live: int) -> Nginx:
-    """The app, as an instance would serve it; it can tell who comes by himself from whom the starter brings."""
+def web_server(folder: Path, root: Path, host: str, certificate: Path, live: int, http3: bool = False) -> Nginx:
+    """The app, as an instance would serve it; it can tell who comes by himself from whom the starter brings.
+
+    With `http3` it makes room for Caddy at the instance's address.
+    """
     return Nginx(
-        folder, APP_CONFIG, root=root, host=host, certificate=certificate, live=live, instance=INSTANCE,
-        from_lambda=INSTANCE_FROM_LAMBDA,
+        folder, APP_CONFIG, root=root, host=host, certificate=certificate, live=live,
+        instance=INSTANCE_BEHIND if http3 else INSTANCE, from_lambda=INSTANCE_FROM_LAMBDA,
     )
 
