@@ -98,3 +98,12 @@ $(TOOLS)/bin/cargo-fuzz: | toolchain
 $(TOOLS)/bin/cargo-deny: | toolchain
 	@echo "Installing cargo-deny into $(TOOLS), some minutes."
 	@cargo install --quiet --locked --root $(TOOLS) cargo-deny@0.20.2
+
+# certbot and boto3 as Ubuntu has them, for the tests of the host.
+$(TOOLS)/ubuntu/ready: wire/host/requirements.txt
+	@rm -rf $(TOOLS)/ubuntu && python3 -m venv $(TOOLS)/ubuntu
+	@$(TOOLS)/ubuntu/bin/pip install --quiet --disable-pip-version-check --requirement wire/host/requirements.txt
+	@touch $@
+
+$(TOOLS)/host-image/ready:
+	wire/host/machine/image.sh $(TOOLS)/host-image

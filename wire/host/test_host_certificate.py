@@ -51,7 +51,7 @@ class Instance:
         shim.write_text(f"""#!/bin/sh
         case "$*" in
             "is-active --quiet nginx") test -s {self.root}/nginx.pid ;;
-            "reload nginx") nginx -p {self.root} -c {self.root}/nginx.conf -s reload && echo reloaded >> {self.root}/reloads ;;
+            "reload --no-block nginx") nginx -p {self.root} -c {self.root}/nginx.conf -s reload && echo reloaded >> {self.root}/reloads ;;
             *) exit 1 ;;
         esac
         """)
