@@ -17,7 +17,7 @@ help: ## Print this list
 demo: $(VENV)/ready debug-binaries ## Watch the pair do its job on this machine, without AWS (first run: about 8 minutes)
 	@$(PYTHON) wire/demo.py
 
-test: $(VENV)/ready core-without-sdk page-binary ## Run all tests (first run: about 10 minutes)
+test: $(VENV)/ready $(TOOLS)/ubuntu/ready core-without-sdk page-binary ## Run all tests (first run: about 10 minutes)
 	cargo test --locked --workspace
 	cargo build --locked --bins
 	$(PYTHON) -m pytest -q wire
