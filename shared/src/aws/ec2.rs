@@ -37,7 +37,8 @@ pub(super) async fn instances_page(
             describe.filters(filter("tag-key", [tag])).filters(filter("instance-state-name", THERE)).max_results(PAGE)
         }
         // A value of a filter may hold the wildcards * and ?, and \ before one: a host name holds none of them.
-        Targets::Host(host) => describe.filters(filter(&format!("tag:{tag}"), [host.as_str()])).max_results(PAGE),
+        // No pages for the one or two that there are: a page may be one of all instances, before the filter.
+        Targets::Host(host) => describe.filters(filter(&format!("tag:{tag}"), [host.as_str()])),
     };
     let answer = describe.send().await.map_err(|error| cloud_error(OPERATION, &error))?;
     let all = answer.reservations().iter().flat_map(|reservation| reservation.instances());

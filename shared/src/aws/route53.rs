@@ -33,7 +33,7 @@ pub(super) async fn health_checks_page(
     let answer = answer.map_err(|error| cloud_error("ListHealthChecks", &error))?;
     let checks = answer.health_checks().iter();
     let items = checks.filter_map(|check| Some((check.id().parse().ok()?, translate(check.health_check_config()?))));
-    Ok(Page { items: items.collect(), next: answer.next_marker().filter(|_| answer.is_truncated()).map(Into::into) })
+    Ok(Page { items: items.collect(), next: answer.next_marker().map(Into::into) })
 }
 
 fn translate(config: &aws_sdk_route53::types::HealthCheckConfig) -> HealthCheckConfig {
