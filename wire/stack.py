@@ -43,6 +43,10 @@ def resolve(node, parameters):
             return str(a) == str(b)
         case {"Fn::Not": [value]}:
             return not value
+        case {"Fn::And": [*values]}:
+            return all(values)
+        case {"Condition": str(name)} if len(out) == 1:
+            return resolve(SOURCE["Conditions"][name], parameters)
         case {"Fn::Split": [by, str(text)]}:
             return text.split(by)
     return {key: value for key, value in out.items() if value != {"Ref": "AWS::NoValue"}}

@@ -8,6 +8,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from samcli.yamlhelper import yaml_parse
 from stack import GIVEN, PARAMETERS, RAW, ROOT, SOURCE, deployed, references, resolve
 
 BOTH = {"CATNAP_APP_DOMAIN", "CATNAP_INSTANCE_ID", "CATNAP_HEALTH_CHECK_ID",
@@ -19,6 +20,8 @@ ENVIRONMENT = {
     "Stopper": BOTH | {"CATNAP_IDLE_MINUTES", "CATNAP_ACTIVITY_BYTES", "CATNAP_ON_SICK", "CATNAP_KEEP_AWAKE",
                        "CATNAP_HOURLY_PRICE"},
 }
+NEW_INSTANCE = {"Fn::GetAtt": ["NewHostStack", "Outputs.InstanceId"]}
+NEW_ADDRESS = {"Fn::GetAtt": ["NewHostStack", "Outputs.ElasticIp"]}
 OWN_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 ACTIONS = {
     "Starter": OWN_LOGS | {"ec2:DescribeInstances", "ec2:StartInstances", "ec2:CreateTags",
@@ -60,13 +63,14 @@ def test_every_parameter_is_used_described_and_in_one_group():
     assert PARAMETERS.keys() - used == set()
     assert [n for n, p in PARAMETERS.items() if len(p.get("Description", "")) < 20] == []
     assert [n for n, p in PARAMETERS.items() if "AllowedPattern" in p and "ConstraintDescription" not in p] == []
-    assert {n for n, p in PARAMETERS.items() if "Default" not in p} == GIVEN.keys() <= set(groups[0]["Parameters"])
+    assert {n for n, p in PARAMETERS.items() if "Default" not in p} == GIVEN.keys() - {"ElasticIp"}
+    assert GIVEN.keys() <= set(groups[0]["Parameters"])
 
 
 @pytest.mark.parametrize("name, good, bad", [
     ("AppDomain", ["app.example.com", "a.xn--p1ai"],
      ["https://app.example.com", "App.example.com", "app.example.com.", "localhost", "*.example.com"]),
-    ("ElasticIp", ["203.0.113.10", "3.64.0.1", "172.32.0.1", "100.128.0.1", "223.255.255.1"],
+    ("ElasticIp", ["", "203.0.113.10", "3.64.0.1", "172.32.0.1", "100.128.0.1", "223.255.255.1"],
      ["10.0.0.4", "172.16.0.1", "172.31.9.9", "192.168.1.1", "127.0.0.1", "169.254.1.1", "100.64.0.1", "224.0.0.1",
       "1.2.3", "1.2.3.4.", "1.2.3.256"]),
     ("InstanceId", ["", "i-0123456789abcdef0", "i-0a1b2c3d"], ["i-0123", "i-XYZ", "web"]),
@@ -101,18 +105,51 @@ def test_a_parameter_takes_what_it_should_and_nothing_else(name, good, bad):
     assert taken == good
 
 
+def asserted(**parameters):
+    """Whether the rules let a stack with these parameters be made."""
+    defaults = {name: p["Default"] for name, p in PARAMETERS.items() if "Default" in p}
+    parameters = defaults | GIVEN | parameters
+    return all(
+        resolve(assertion["Assert"], parameters)
+        for rule in SOURCE["Rules"].values() if resolve(rule["RuleCondition"], parameters)
+        for assertion in rule["Assertions"]
+    )
+
+
 @pytest.mark.parametrize("protocol, port, works", [
     ("HTTP", 8080, True), ("HTTP", 80, True), ("HTTPS", 443, True), ("HTTPS", 8080, True),
     ("TCP", 443, True), ("TCP", 80, True), ("HTTP", 443, False), ("HTTPS", 80, False),
 ])
 def test_rules_refuse_a_check_in_the_wrong_protocol(protocol, port, works):
-    parameters = {"HealthCheckProtocol": protocol, "HealthCheckPort": port}
-    asserted = [
-        resolve(assertion["Assert"], parameters)
-        for rule in SOURCE["Rules"].values() if resolve(rule["RuleCondition"], parameters)
-        for assertion in rule["Assertions"]
-    ]
-    assert all(asserted) == works
+    assert asserted(HealthCheckProtocol=protocol, HealthCheckPort=port) == works
+
+
+NEW = {"Host": "new", "ElasticIp": "", "HealthCheckersPrefixList": "pl-0123456789abcdef0"}
+
+
+@pytest.mark.parametrize("given, works", [
+    ({}, True), ({"ElasticIp": ""}, False), (NEW, True), (NEW | {"ElasticIp": "203.0.113.10"}, False),
+    (NEW | {"InstanceId": "i-0123456789abcdef0"}, False), (NEW | {"HealthCheckersPrefixList": ""}, False),
+    (NEW | {"HealthCheckProtocol": "HTTPS", "HealthCheckPort": 8443}, False),
+])
+def test_rules_refuse_half_a_host(given, works):
+    assert asserted(**given) == works
+
+
+def test_with_a_new_host_the_pair_is_for_its_instance_and_address():
+    stack = deployed(**NEW)
+    assert "NewHostStack" not in deployed()
+    host = yaml_parse((ROOT / stack["NewHostStack"]["TemplateURL"]).read_text())
+    given = {name for name, parameter in host["Parameters"].items() if "Default" not in parameter}
+    assert given <= stack["NewHostStack"]["Parameters"].keys() <= host["Parameters"].keys()
+    assert {value["Fn::GetAtt"][1] for value in (NEW_INSTANCE, NEW_ADDRESS)} <= {f"Outputs.{name}" for name in host["Outputs"]}
+    assert stack["InstanceRecord"]["ResourceRecords"] == [NEW_ADDRESS]
+    assert stack["HealthCheck"]["HealthCheckConfig"]["IPAddress"] == NEW_ADDRESS
+    assert stack["NewHostStack"]["Parameters"]["HealthPort"] == stack["HealthCheck"]["HealthCheckConfig"]["Port"]
+    for function, act in [("Starter", "ec2:StartInstances"), ("Stopper", "ec2:StopInstances")]:
+        assert stack[function]["Environment"]["Variables"]["CATNAP_INSTANCE_ID"] == NEW_INSTANCE
+        statement = allowed(stack[f"{function}Role"])[act]
+        assert statement["Resource"]["Fn::Sub"][1] == {"Which": NEW_INSTANCE} and "Condition" not in statement
 
 
 def test_the_name_has_two_a_records_and_the_second_one_always_answers():
@@ -161,6 +198,7 @@ def test_a_function_runs_and_reads_what_it_should(function, timeout):
 @pytest.mark.parametrize("function", ENVIRONMENT)
 def test_a_variable_is_the_parameter_of_the_same_name(function):
     made = {"CATNAP_HEALTH_CHECK_ID": {"Ref": "HealthCheck"},
+            "CATNAP_INSTANCE_ID": {"Fn::If": ["NewHost", NEW_INSTANCE, {"Ref": "InstanceId"}]},
             "CATNAP_STATUS_ORIGIN": {"Fn::Sub": "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}}
     for name, value in RAW[function]["Properties"]["Environment"]["Variables"].items():
         parameter = name.removeprefix("CATNAP_").title().replace("_", "")

@@ -13,11 +13,14 @@ import re
 import sys
 from pathlib import Path
 
-# Not people: the health check, Catnap's own look at the app, monitors, crawlers, link previews.
+# Not people: the health check, Catnap's own look at the app, monitors; and whom the starter takes for a bot.
 NOBODY = (
-    "route53-health-check|^catnap$|elb-healthchecker|kube-probe|healthcheck|monitor|uptime|pingdom|statuscake"
-    "|site24x7|datadog|newrelic|checkly|zabbix|nagios|blackbox|prometheus|bot|crawl|spider|slurp|preview"
-    "|facebookexternalhit|whatsapp|embedly|scan|nmap|zgrab|censys|shodan|nuclei|internet-measurement|expanse|^-?$"
+    "^-?$|^catnap$|elb-health|kube-probe|checkly|zabbix|nagios|blackbox|prometheus|bot|crawl|spider|slurp|preview"
+    "|facebookexternalhit|facebookcatalog|whatsapp|embedly|iframely|pinterest|mastodon|bluesky|vkshare|outbrain"
+    "|monitor|uptime|pingdom|statuscake|site24x7|datadog|newrelic|health-check|headlesschrome|phantomjs|lighthouse"
+    "|pagespeed|gtmetrix|scan|nmap|zgrab|censys|shodan|nikto|nuclei|sqlmap|expanse|internet-measurement|feed|rss"
+    "|archive|validator|checker|google-read|googleother|google-inspection|apis-google|mediapartners|yandex|baidu"
+    "|ahrefs|semrush|chatgpt|claude|perplexity"
 )
 # The end of a line as nginx's format "combined" has it; what a longer format adds stands behind it.
 REQUEST = re.compile(r'"(?P<method>\S+) [^"]*" (?P<status>\d{3}) (?:\d+|-) "[^"]*" "(?P<agent>[^"]*)"')

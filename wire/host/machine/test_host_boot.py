@@ -68,14 +68,18 @@ def outside(server, tmp_path_factory):
     dns.point_to("127.0.0.2")
     folder = tmp_path_factory.mktemp("outside")
     route53 = Route53(server, dns)
-    brief, lasting = Authority(folder / "brief", dns, seconds=60), Authority(folder / "lasting", dns)
+    brief, lasting = Authority(folder / "brief", dns, seconds=3600), Authority(folder / "lasting", dns)
     yield server, route53, brief, lasting
     for made in (brief, lasting, route53, dns):
         made.close()
 
 
 def seed(root, authority, **given):
-    """What EC2 would hand to cloud-init; the instance id stays the same."""
+    """What EC2 would hand to cloud-init; the instance id stays the same.
+
+    EC2 is asked anew at each boot (test_cloud_init_asks_ec2_anew_at_each_boot): a folder is not, so what was kept goes.
+    """
+    (root / "var/lib/cloud/instances/i-0123456789abcdef0/obj.pkl").unlink(missing_ok=True)
     folder = root / "var/lib/cloud/seed/nocloud"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "meta-data").write_text("instance-id: i-0123456789abcdef0\n")
@@ -123,9 +127,16 @@ def test_the_first_boot_ends_with_the_app_at_its_name(machine, outside):
     wait_until(lambda: "catnap-set-up: done" in machine.log("catnap-set-up"), "the set-up", seconds=120)
     wait_until(lambda: health() == "up\n200", "the app", seconds=60)
     assert visit(brief).stdout == "the app\n"
-    assert "catnap-set-up: done" in machine.console.read_text()  # EC2 shows the console
     said = machine.run("cloud-init", "status", "--long").stdout
     assert "status: done" in said, said
+
+
+def test_cloud_init_asks_ec2_anew_at_each_boot(machine):
+    """Only a source of data that can tell by itself that the instance is the same is not asked again."""
+    code = ("from cloudinit.sources import DataSource; from cloudinit.sources.DataSourceEc2 import DataSourceEc2; "
+            "from cloudinit.sources.DataSourceNoCloud import DataSourceNoCloud as Seed; base = DataSource.check_instance_id; "
+            "print(DataSourceEc2.check_instance_id is base, base(None, None), Seed.check_instance_id is base)")
+    assert machine.run("python3", "-c", code).stdout == "True False False\n"
 
 
 def test_after_a_stop_and_a_start_all_is_there_by_itself_and_the_certificate_is_new(machine, outside):
