@@ -59,12 +59,13 @@ APP_CONFIG = COMMON + """
     listen {instance}:443 ssl http2; listen {from_lambda}:443 ssl http2; server_name {host};
     ssl_certificate {certificate}; ssl_certificate_key {certificate};
     root {root}; sub_filter_once off; sub_filter '__VIA__' $via;
-    location = /whoami {{ default_type text/plain; add_header Cache-Control no-store; return 200 $via; }}
+    {offer}
+    location = /whoami {{ default_type text/plain; {offer} add_header Cache-Control no-store; return 200 $via; }}
     location = /live {{
       proxy_pass http://127.0.0.1:{live}; proxy_http_version 1.1; proxy_set_header Host $host;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $upgrade; proxy_read_timeout 900s;
     }}
-    location / {{ try_files /index.html =404; add_header Cache-Control no-store; }}
+    location / {{ try_files /index.html =404; {offer} add_header Cache-Control no-store; }}
   }}
 }}
 """
@@ -145,5 +146,6 @@ def web_server(folder: Path, root: Path, host: str, certificate: Path, live: int
     return Nginx(
         folder, APP_CONFIG, root=root, host=host, certificate=certificate, live=live,
         instance=INSTANCE_BEHIND if http3 else INSTANCE, from_lambda=INSTANCE_FROM_LAMBDA,
+        offer="add_header Alt-Svc 'h3=\":443\"; ma=2592000';" if http3 else "",
     )
 
