@@ -13,14 +13,13 @@ import re
 import sys
 from pathlib import Path
 
-# Not people: the health check, Catnap's own look at the app, monitors; and whom the starter takes for a bot.
+# Not people: the health check, Catnap's own look at the app, monitors, crawlers, previews, scanners.
 NOBODY = (
-    "^-?$|^catnap$|elb-health|kube-probe|checkly|zabbix|nagios|blackbox|prometheus|bot|crawl|spider|slurp|preview"
-    "|facebookexternalhit|facebookcatalog|whatsapp|embedly|iframely|pinterest|mastodon|bluesky|vkshare|outbrain"
-    "|monitor|uptime|pingdom|statuscake|site24x7|datadog|newrelic|health-check|headlesschrome|phantomjs|lighthouse"
-    "|pagespeed|gtmetrix|scan|nmap|zgrab|censys|shodan|nikto|nuclei|sqlmap|expanse|internet-measurement|feed|rss"
-    "|archive|validator|checker|google-read|googleother|google-inspection|apis-google|mediapartners|yandex|baidu"
-    "|ahrefs|semrush|chatgpt|claude|perplexity"
+    "^-?$|^catnap$|https?://|compatible; (?!msie)|health-?check|elb-health|kube-probe|googlehc|zabbix|nagios|blackbox"
+    "|prometheus|(?<!cu)bot(?![a-z0-9])|crawl|spider|slurp|scrape|archiver|google-|-google|google ?(fav|imagep)"
+    "|facebookext|^whatsapp/|(bing|uri|url|link) ?preview|headless|phantomjs|puppeteer|playwright|selenium|webdriver"
+    "|cypress|jsdom|wkhtmlto|lighthouse|prerender|ptst/|gtmetrix|screenshot|pingdom|statuscake|site24x7|datadog"
+    "|newrelic|uptime|updown|dotcom-mon|catchpoint|checkly|nmap|nikto|nuclei|sqlmap|wpscan|zgrab|masscan|qualys|censys"
 )
 # The end of a line as nginx's format "combined" has it; what a longer format adds stands behind it.
 REQUEST = re.compile(r'"(?P<method>\S+) [^"]*" (?P<status>\d{3}) (?:\d+|-) "[^"]*" "(?P<agent>[^"]*)"')

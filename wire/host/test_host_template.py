@@ -118,13 +118,17 @@ def test_what_the_role_of_an_existing_instance_needs_is_what_the_host_has():
     assert {k: v for k, v in ours.items() if k != "Sid"} == statement
 
 
-def test_the_reporter_takes_for_nobody_what_the_starter_takes_for_a_bot():
-    """Each mark of the starter's that names a kind of program or a monitor is one of the reporter's too."""
+def test_the_reporter_takes_programs_for_nobody_and_no_person():
     sys.path.insert(0, str(HOST / "presence"))
     import report
 
-    source = (ROOT / "shared/src/classify.rs").read_text()
-    marks = re.findall(r'"([^"]+)",', source.split("const MARKS: &[&str] = &[")[1].split("];")[0])
-    assert len(marks) > 40
-    assert [mark for mark in marks if not re.search(report.NOBODY, mark)] == []
+    def agents(*who):
+        requests = map(json.loads, (ROOT / "shared/tests/data/modern.jsonl").read_text().splitlines())
+        return {it["headers"].get("user-agent", "") for it in requests if it["who"] in who} - {""}
 
+    def somebody(found):
+        return [agent for agent in found if not re.search(report.NOBODY, agent, re.I)]
+
+    people, programs = agents("person"), agents("crawler", "preview", "monitor")
+    assert len(people) > 100 and set(somebody(people)) == people
+    assert len(programs) > 90 and len(somebody(programs)) <= 5, "those in a browser's disguise"
