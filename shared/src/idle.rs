@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::model::{HealthCheckConfig, Instance, InstanceState, Point, Series, Unreadable};
-use crate::noise;
+use crate::noise::{self, Floor, Source};
 use crate::schedule::Windows;
 use crate::trouble::Trouble;
 
@@ -161,9 +161,9 @@ pub fn decide(facts: &Facts<'_>) -> IdleDecision {
         HealthCheck::Seen { config, .. } if config.disabled => return Keep(KeepReason::FailoverOff { disabled: true }),
         _ => {}
     }
-    let known_until = facts.network_in.newest_complete(now).map(|point| facts.network_in.end_of(point));
+    let known_until = known_until(facts);
     let floor = floor(facts);
-    let quiet = quiet(facts, floor);
+    let quiet = quiet(facts, &floor);
     let known_until = match known(facts, known_until, quiet.since) {
         Ok(known_until) => known_until,
         Err(missing) => return Keep(KeepReason::NoData { missing, known_until }),
@@ -180,7 +180,7 @@ pub fn decide(facts: &Facts<'_>) -> IdleDecision {
     if let Some(at) = last_sign(facts.visits).filter(|end| now - *end < policy.idle) {
         return Keep(KeepReason::Visitors { at });
     }
-    Nap(NapReason::Idle { since: quiet.since, quiet: known_until - quiet.since, floor })
+    Nap(NapReason::Idle { since: quiet.since, quiet: known_until - quiet.since, floor: floor.bytes })
 }
 
 /// Stopped inside a keep-awake window, and since before it began. What a person stopped inside the window stays so,
@@ -206,24 +206,34 @@ fn protection(facts: &Facts<'_>) -> Option<Protection> {
     reasons.into_iter().find_map(|(applies, by)| applies.then_some(by))
 }
 
-/// What counts as noise, in bytes per NetworkIn datapoint.
+/// What counts as noise in one datapoint of NetworkIn.
 #[must_use]
-pub fn floor(facts: &Facts<'_>) -> f64 {
-    let period = facts.network_in.period;
-    match (facts.policy.activity_bytes, facts.health_check) {
-        (Some(bytes), _) => bytes * period.as_seconds_f64() / 300.0,
-        (None, HealthCheck::Seen { config, .. }) => noise::health_check_bound(Some(config), period),
-        (None, _) => noise::health_check_bound(None, period),
+pub fn floor(facts: &Facts<'_>) -> Floor {
+    if let Some(bytes) = facts.policy.activity_bytes {
+        let bytes = bytes * facts.network_in.period.as_seconds_f64() / 300.0;
+        return Floor { bytes, source: Source::Set };
     }
+    let check = match facts.health_check {
+        HealthCheck::Seen { config, .. } => Some(config),
+        _ => None,
+    };
+    let known_until = known_until(facts).unwrap_or(facts.now);
+    noise::floor(check, facts.network_in, known_until, facts.policy.idle, facts.policy.boot_deadline)
+}
+
+/// Up to when NetworkIn is known: the end of the newest complete datapoint.
+#[must_use]
+pub fn known_until(facts: &Facts<'_>) -> Option<DateTime<Utc>> {
+    facts.network_in.newest_complete(facts.now).map(|point| facts.network_in.end_of(point))
 }
 
 /// Since when it has been quiet: the latest of launch, activity and `Busy`.
-fn quiet(facts: &Facts<'_>, floor: f64) -> Quiet {
+fn quiet(facts: &Facts<'_>, floor: &Floor) -> Quiet {
     let launched_at = facts.instance.launched_at;
     let launch = Quiet { since: launched_at, ended_by: KeepReason::Recent { launched_at } };
-    let active = facts.network_in.newest(|point| point.value > floor).map(|point| {
+    let active = facts.network_in.newest(|point| noise::is_activity(facts.network_in, point, floor)).map(|point| {
         let at = facts.network_in.end_of(point);
-        Quiet { since: at, ended_by: KeepReason::Active { at, bytes: point.value, floor } }
+        Quiet { since: at, ended_by: KeepReason::Active { at, bytes: point.value, floor: floor.bytes } }
     });
     let busy = last_sign(facts.busy).map(|until| Quiet { since: until, ended_by: KeepReason::Busy { until } });
     [active, busy]

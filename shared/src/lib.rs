@@ -14,6 +14,7 @@ pub mod model;
 pub mod noise;
 pub mod overrides;
 pub mod record;
+pub mod replay;
 pub mod schedule;
 pub mod trouble;
 pub mod wake;

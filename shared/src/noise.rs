@@ -1,8 +1,36 @@
 //! The noise floor of NetworkIn: what arrives although nobody visits.
+//!
+//! What a target's own health check sends is known from its configuration, as a bound. What really comes in lies
+//! below it, since the checkers are fewer than they may be, or above it, where something else is at work all the
+//! time. Both are learned, with unequal caution: below the bound a floor can only be more watchful than the bound;
+//! above it traffic must have been flat for hours. Measured by the accuracy bench (`benches/accuracy.rs`).
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 
-use crate::model::{CheckKind, HealthCheckConfig};
+use crate::model::{CheckKind, HealthCheckConfig, Point, Series};
+
+/// How far back to learn, under basic monitoring: 200 datapoints. GetMetricData takes 500 queries and gives 100,800
+/// datapoints a call: 201 each.
+const LOOK_BACK: TimeDelta = TimeDelta::minutes(1_000);
+/// The same under detailed monitoring: 400 datapoints, since spikes show as regular only after hours.
+const LOOK_BACK_DETAILED: TimeDelta = TimeDelta::minutes(400);
+/// Fewer samples teach nothing. After an idle hour there are some more.
+const A_FEW: usize = 8;
+/// Above the bound traffic teaches only when there was this much of it…
+const FLAT_FOR: TimeDelta = TimeDelta::hours(2);
+/// …when its median is at most so many times its lowest tenth: people make no such traffic…
+const FLAT: f64 = 1.25;
+/// …and when so much came before the newest hour, before the newest two, and so on up to the idle time, which is
+/// judged and not learned from. Hour by hour, for else a longer `IdleMinutes` could nap earlier.
+const AN_HOUR: TimeDelta = TimeDelta::hours(1);
+
+/// A spike is regular if it came at this time of each of so many hours before…
+const HOURS_IN_A_ROW: i32 = 5;
+/// …as high but for this part of its height above the floor…
+const ALIKE: f64 = 0.03;
+/// …and if no more than this part of it lies on either side.
+const BESIDE: f64 = 0.1;
 
 /// Checkers in each region: about two, ±30 % (measured; AWS does not document it).
 const CHECKERS_PER_REGION: f64 = 2.0 * 1.3;
@@ -11,9 +39,129 @@ const ETHERNET: f64 = 1.25;
 /// Scanners, ARP, NTP and the like, for each five minutes.
 const SCANNERS: f64 = 3_000.0;
 
+/// As far above the middle of the noise is noise as well: a scanner's look at the front page, in bytes…
+const BLIP: f64 = 2_000.0;
+/// …with a few checks that come early, late or twice…
+const CHECKS: f64 = 2.0;
+/// …or so many of its own standard deviations. With three, light pages drown that two and a half show; with two,
+/// checkers that vary by a tenth keep the instance awake.
+const DEVIATIONS: f64 = 2.5;
+/// From the median deviation to the standard deviation, in noise that is normal.
+const TO_STANDARD: f64 = 1.4826;
+
+/// What counts as noise in one datapoint of NetworkIn, and how that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Floor {
+    /// Bytes in one datapoint. More is activity.
+    #[serde(rename = "floor")]
+    pub bytes: f64,
+    /// How it is known.
+    #[serde(rename = "floor_from")]
+    pub source: Source,
+}
+
+/// How a floor is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// `ActivityBytes` sets it.
+    Set,
+    /// The most that the health check is known to send.
+    Bound,
+    /// What has come in of late.
+    Learned,
+}
+
+/// How far back to ask for NetworkIn: what is learned from, and in any case the idle time.
+#[must_use]
+pub fn look_back(idle: TimeDelta, period: TimeDelta) -> TimeDelta {
+    learned_from(period).max(idle + FLAT_FOR)
+}
+
+fn learned_from(period: TimeDelta) -> TimeDelta {
+    if period < TimeDelta::minutes(5) { LOOK_BACK_DETAILED } else { LOOK_BACK }
+}
+
+/// The floor of a target: what its own traffic teaches, else the most that its health check is known to send.
+///
+/// `boot` is what a start may take: its traffic teaches nothing. The traffic of the idle time does only where it
+/// makes the floor lower.
+#[must_use]
+pub fn floor(
+    check: Option<&HealthCheckConfig>,
+    network_in: &Series,
+    known_until: DateTime<Utc>,
+    idle: TimeDelta,
+    boot: TimeDelta,
+) -> Floor {
+    let bound = health_check_bound(check, network_in.period);
+    let slack = BLIP.hypot(CHECKS * ETHERNET * check.map_or(0.0, bytes_of_one));
+    let from = known_until - learned_from(network_in.period);
+    let lately = samples(network_in, from, known_until, boot);
+    let below = (lately.len() >= A_FEW).then(|| top_of_noise(&lately, slack)).filter(|top| *top < bound);
+    let above = || {
+        let hours = i32::try_from((idle.num_minutes() + 59) / 60).unwrap_or(i32::MAX).max(1);
+        let mut least = f64::INFINITY;
+        for judged in 1..=hours {
+            let samples = samples(network_in, from, known_until - AN_HOUR.checked_mul(judged)?, boot);
+            least = least.min(flat_top(&samples, network_in.period, slack)?);
+        }
+        Some(least).filter(|top| *top > bound)
+    };
+    match below.or_else(above) {
+        Some(bytes) => Floor { bytes, source: Source::Learned },
+        None => Floor { bytes: bound, source: Source::Bound },
+    }
+}
+
+/// The datapoints from `from` to `until` that can teach, smallest first. Left out are those beside a gap, in which
+/// the instance may have been awake for a part only, and a boot's time after one.
+fn samples(series: &Series, from: DateTime<Utc>, until: DateTime<Utc>, boot: TimeDelta) -> Vec<f64> {
+    let mut samples = Vec::with_capacity(series.points.len());
+    let (mut last_end, mut booted) = (None, from);
+    for (index, point) in series.points.iter().enumerate() {
+        let end = series.end_of(point);
+        if last_end != Some(point.at) {
+            booted = point.at + boot.max(series.period);
+        }
+        last_end = Some(end);
+        let goes_on = series.points.get(index + 1).is_some_and(|next| next.at == end);
+        if goes_on && point.at >= booted.max(from) && end <= until {
+            samples.push(point.value);
+        }
+    }
+    samples.sort_unstable_by(f64::total_cmp);
+    samples
+}
+
+/// How high flat traffic reaches; none when there is not enough of it, or it is not flat.
+fn flat_top(sorted: &[f64], period: TimeDelta, slack: f64) -> Option<f64> {
+    let long_enough = i32::try_from(sorted.len()).is_ok_and(|count| period * count >= FLAT_FOR);
+    let median = *sorted.get(sorted.len() / 2)?;
+    let is_flat = long_enough && median <= FLAT * sorted[sorted.len() / 10];
+    is_flat.then(|| top_of_noise(sorted, slack).min(FLAT * median))
+}
+
+/// How high the noise reaches. Visitors only ever add to it, so it is the lowest heap of samples: begun at the lowest
+/// tenth and widened as long as more samples lie within reach of its middle. How far that is, the lower half of the
+/// heap tells, in which there are no visitors.
+fn top_of_noise(sorted: &[f64], slack: f64) -> f64 {
+    let mut top = sorted[(sorted.len() / 10).max(1)] + slack;
+    loop {
+        let heap = &sorted[..sorted.partition_point(|value| *value <= top)];
+        let middle = heap[heap.len() / 2];
+        let lower = &heap[..heap.partition_point(|value| *value < middle)];
+        let deviation = lower.get(lower.len() / 2).map_or(0.0, |value| (middle - value) * TO_STANDARD);
+        let reach = middle + slack.max(DEVIATIONS * deviation);
+        if reach <= top {
+            return top;
+        }
+        top = reach;
+    }
+}
+
 /// The most that a target's own health check is known to add to NetworkIn in one period, in bytes.
 ///
-/// Bytes received for each check, measured at IP level: TCP 226, HTTP 510, HTTPS 994 (TLS 1.2).
 /// Traffic above this bound was not made by the health check.
 ///
 /// ```
@@ -29,53 +177,45 @@ const SCANNERS: f64 = 3_000.0;
 pub fn health_check_bound(check: Option<&HealthCheckConfig>, period: TimeDelta) -> f64 {
     let seconds = period.as_seconds_f64();
     let from_checkers = check.map_or(0.0, |check| {
-        let bytes = match check.kind {
-            CheckKind::Tcp => 226.0,
-            CheckKind::Http => 510.0,
-            CheckKind::Https => 994.0,
-            CheckKind::Other => 0.0,
-        };
         // A checker's n-th request may fall just inside the period: one more than the quotient.
         let requests = seconds / f64::from(check.interval_seconds.max(1));
         let requests = if seconds < 300.0 { requests + 1.0 } else { requests };
-        bytes * requests * f64::from(check.regions) * CHECKERS_PER_REGION * ETHERNET
+        bytes_of_one(check) * requests * f64::from(check.regions) * CHECKERS_PER_REGION * ETHERNET
     });
     from_checkers + SCANNERS * (seconds / 300.0).max(0.5)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Typical KB in five minutes by kind: (3 regions 30 s, 3 regions 10 s, 8 regions 30 s, 8 regions 10 s).
-    const MEASURED_KB: [(CheckKind, [f64; 4]); 3] = [
-        (CheckKind::Tcp, [14.0, 41.0, 36.0, 108.0]),
-        (CheckKind::Http, [31.0, 92.0, 82.0, 245.0]),
-        (CheckKind::Https, [60.0, 179.0, 159.0, 477.0]),
-    ];
-
-    #[test]
-    fn the_bound_holds_every_measured_row_with_thirty_per_cent_more_checkers() {
-        for (kind, row) in MEASURED_KB {
-            for ((regions, interval_seconds), typical) in [(3, 30), (3, 10), (8, 30), (8, 10)].into_iter().zip(row) {
-                let check = HealthCheckConfig { kind, interval_seconds, regions, disabled: false };
-                let bound = health_check_bound(Some(&check), TimeDelta::minutes(5)) / 1_000.0;
-                assert!(bound >= typical * 1.3, "{kind:?} {regions} regions {interval_seconds} s: {bound} KB");
-                assert!(bound <= typical * 2.0, "{kind:?} {regions} regions {interval_seconds} s: {bound} KB");
-            }
-        }
-    }
-
-    #[test]
-    fn under_detailed_monitoring_a_minute_holds_a_fifth_and_one_more_round() {
-        let check = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
-        let minute = health_check_bound(Some(&check), TimeDelta::minutes(1));
-        let five = health_check_bound(Some(&check), TimeDelta::minutes(5));
-        assert!(minute > five / 5.0 && minute < five / 2.0, "{minute} of {five}");
-    }
-
-    #[test]
-    fn without_a_check_only_scanners_are_noise() {
-        assert_eq!(health_check_bound(None, TimeDelta::minutes(5)), SCANNERS);
+/// Bytes received for one check, measured at IP level (HTTPS with TLS 1.2).
+fn bytes_of_one(check: &HealthCheckConfig) -> f64 {
+    match check.kind {
+        CheckKind::Tcp => 226.0,
+        CheckKind::Http => 510.0,
+        CheckKind::Https => 994.0,
+        CheckKind::Other => 0.0,
     }
 }
+
+/// Whether people may have caused a datapoint of this series: it is above the floor, and no regular spike. A floor
+/// that the operator has set knows no exceptions.
+#[must_use]
+pub fn is_activity(network_in: &Series, point: &Point, floor: &Floor) -> bool {
+    point.value > floor.bytes && (floor.source == Source::Set || !is_regular(network_in, point, floor.bytes))
+}
+
+/// Whether a spike is a machine's: a cron job, or someone's monitor. It stands alone, and the same came to the minute
+/// in each of the hours before. Nobody visits like that. A job that must not be stopped says so with `Busy`.
+fn is_regular(series: &Series, spike: &Point, floor: f64) -> bool {
+    let height = spike.value - floor;
+    let at =
+        |time| series.points.binary_search_by_key(&time, |point| point.at).ok().map(|index| series.points[index].value);
+    let alone = [spike.at - series.period, spike.at + series.period]
+        .into_iter()
+        .all(|beside| at(beside).is_some_and(|value| value <= floor + BESIDE * height));
+    let before = |hours| {
+        at(spike.at - TimeDelta::hours(1) * hours).is_some_and(|value| (value - spike.value).abs() <= ALIKE * height)
+    };
+    alone && (1..=HOURS_IN_A_ROW).all(before)
+}
+
+#[cfg(test)]
+mod tests;

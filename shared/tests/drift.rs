@@ -89,7 +89,7 @@ fn the_roles_may_do_what_the_adapters_call_and_nothing_else() {
 #[test]
 fn the_core_does_no_io_reads_no_clock_and_is_not_async() {
     let core =
-        "model trouble learned noise schedule classify classify/agent wake idle idle/reasons look config overrides";
+        "model trouble learned noise schedule classify classify/agent wake idle idle/reasons replay look config overrides";
     for file in core.split(' ') {
         let source = read(&format!("shared/src/{file}.rs"));
         let code = source.split("#[cfg(test)]").next().unwrap_or_default();
@@ -102,7 +102,7 @@ fn the_core_does_no_io_reads_no_clock_and_is_not_async() {
 
 #[test]
 fn a_file_uses_only_what_stands_further_inside() {
-    let order = "model trouble learned noise schedule classify wake idle look config overrides record cloud";
+    let order = "model trouble learned noise schedule classify wake idle replay look config overrides record cloud";
     let order: Vec<_> = order.split(' ').collect();
     for (position, file) in order.iter().enumerate() {
         let source = read(&format!("shared/src/{file}.rs"));

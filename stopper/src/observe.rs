@@ -7,6 +7,7 @@ use shared::cloud::{Cloud, Metric};
 use shared::config;
 use shared::idle::{Facts, HealthCheck, IdleDecision, KeepReason, decide};
 use shared::model::{HealthCheckConfig, Hold, HostName, Instance, InstanceState, Series};
+use shared::noise;
 use shared::overrides::{HealthCheckRef, Overrides, overrides};
 use shared::record::Sink;
 use shared::trouble::{CloudError, Trouble};
@@ -16,9 +17,6 @@ use crate::batch::Query;
 use crate::pace::Budget;
 use crate::read::Read;
 
-/// NetworkIn's datapoints, at least: 500 times as many are just below what one call may give. CloudWatch bills by
-/// metric, not by datapoint.
-const NETWORK_IN_POINTS: i32 = 200;
 /// How far back to look beyond the idle time: metrics may be 20 minutes old, and a datapoint covers five.
 const MARGIN: TimeDelta = TimeDelta::minutes(30);
 
@@ -66,7 +64,11 @@ impl Target {
             Query { metric, from, wanted_for: (index, slot) }
         };
         let network_in = Metric::NetworkIn { instance: self.instance.id.clone(), period };
-        let mut queries = vec![query(network_in, Slot::NetworkIn, idle_time.max(period * NETWORK_IN_POINTS))];
+        let mut queries = vec![query(
+            network_in,
+            Slot::NetworkIn,
+            idle_time.max(noise::look_back(self.overrides.policy.idle, period)),
+        )];
         if let HealthCheckRef::Id(id) = &self.overrides.health_check {
             queries.push(query(Metric::HealthStatus(id.clone()), Slot::Health, idle_time));
         }

@@ -57,7 +57,8 @@ fn an_idle_instance_naps_within_idle_minutes_and_a_tick_and_delay_and_a_period()
     for timeline in Timeline::all() {
         let Timeline { idle_minutes, tick, phase, delay, period } = timeline;
         // In use until noon and seven minutes.
-        let bytes = |minute: i64| if minute < 7 { 400_000.0 } else { NOISE_A_MINUTE };
+        let bytes =
+            |minute: i64| if minute < 7 { 400_000.0 + (minute * 37 % 11) as f64 * 60_000.0 } else { NOISE_A_MINUTE };
         let nap = timeline.naps_at(bytes).expect("naps within six hours") - 7;
         let latest = idle_minutes + tick + delay + period;
         assert!(
@@ -72,9 +73,11 @@ fn an_idle_instance_naps_within_idle_minutes_and_a_tick_and_delay_and_a_period()
 #[test]
 fn a_used_instance_never_naps() {
     for timeline in Timeline::all() {
-        // A page of 1 MB now and then: twice within each idle time, at odd minutes.
+        // A page of 1 MB now and then: twice within each idle time, never at the same minute.
         let every = timeline.idle_minutes / 2;
-        let bytes = |minute: i64| NOISE_A_MINUTE + if minute.rem_euclid(every) == 3 { 45_000.0 } else { 0.0 };
+        let visit = |turn: i64| (turn * 7).rem_euclid(every);
+        let visited = |minute: i64| minute.rem_euclid(every) == visit(minute.div_euclid(every));
+        let bytes = |minute: i64| NOISE_A_MINUTE + if visited(minute) { 45_000.0 } else { 0.0 };
         assert_eq!(timeline.naps_at(bytes), None, "idle {} tick {}", timeline.idle_minutes, timeline.tick);
     }
 }
