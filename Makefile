@@ -35,7 +35,8 @@ build: $(VENV)/ready ## Build the deployable artifacts with SAM (about 10 minute
 	$(SAM) build
 	@ls -l .aws-sam/build/*/bootstrap
 
-bench: $(VENV)/ready ## Measure: the pair against the proof of concept, a crowd, the wake filter, a tick over a fleet (about 12 minutes)
+bench: $(VENV)/ready ## Measure: naps against visits; the pair against the proof of concept, a crowd, the wake filter, a fleet (about 15 minutes)
+	cargo bench --locked --package shared --no-default-features --bench accuracy
 	$(PYTHON) wire/bench.py --build
 
 bench-handoff: $(VENV)/ready debug-binaries ## Measure how a waiting visitor gets to the app, in a real browser (Linux, root, about 40 minutes)

@@ -29,8 +29,11 @@ const AN_HOUR: TimeDelta = TimeDelta::hours(1);
 const HOURS_IN_A_ROW: i32 = 5;
 /// …as high but for this part of its height above the floor…
 const ALIKE: f64 = 0.03;
-/// …and if no more than this part of it lies on either side.
+/// …if no more than this part of it lies on either side…
 const BESIDE: f64 = 0.1;
+/// …and if no more than one in so many datapoints of those hours was above the floor: a job each quarter of an hour is.
+/// In a busy hour anything may come again by chance.
+const ONE_IN: usize = 3;
 
 /// Checkers in each region: about two, ±30 % (measured; AWS does not document it).
 const CHECKERS_PER_REGION: f64 = 2.0 * 1.3;
@@ -203,7 +206,8 @@ pub fn is_activity(network_in: &Series, point: &Point, floor: &Floor) -> bool {
 }
 
 /// Whether a spike is a machine's: a cron job, or someone's monitor. It stands alone, and the same came to the minute
-/// in each of the hours before. Nobody visits like that. A job that must not be stopped says so with `Busy`.
+/// in each of the hours before, in which there was little else. Nobody visits like that. A job that must not be
+/// stopped says so with `Busy`.
 fn is_regular(series: &Series, spike: &Point, floor: f64) -> bool {
     let height = spike.value - floor;
     let at =
@@ -214,7 +218,12 @@ fn is_regular(series: &Series, spike: &Point, floor: f64) -> bool {
     let before = |hours| {
         at(spike.at - TimeDelta::hours(1) * hours).is_some_and(|value| (value - spike.value).abs() <= ALIKE * height)
     };
-    alone && (1..=HOURS_IN_A_ROW).all(before)
+    let is_quiet_else = || {
+        let first = series.points.partition_point(|point| point.at < spike.at - TimeDelta::hours(1) * HOURS_IN_A_ROW);
+        let hours = &series.points[first..series.points.partition_point(|point| point.at < spike.at)];
+        hours.iter().filter(|point| point.value > floor).count() * ONE_IN <= hours.len()
+    };
+    alone && (1..=HOURS_IN_A_ROW).all(before) && is_quiet_else()
 }
 
 #[cfg(test)]

@@ -194,6 +194,10 @@ fn spikes_to_the_minute_in_each_hour_are_a_machines() {
     assert_eq!(but(|it| it.points[186].value += 400_000.0), Some(at(newest + 1)), "it does not stand alone");
     assert_eq!(but(|it| it.points.truncate(186)), Some(at(newest)), "what follows is not known yet");
     assert_eq!(but(|it| it.points.swap_remove(5 + 12 * 12).value = 0.0), Some(at(newest)), "one hour is missing");
+    let crowd = |it: &mut Series| {
+        it.points.iter_mut().for_each(|point| point.value += if point.at.timestamp() % 1_200 == 0 { 9e4 } else { 0.0 })
+    };
+    assert_ne!(but(crowd), Some(at(4 * 12 + 5)), "in a busy hour anything may come again");
     let set = Floor { bytes: 50_000.0, source: Source::Set };
     assert_eq!(last_activity(&hourly(16), &set), Some(at(newest)));
 }
