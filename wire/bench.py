@@ -79,22 +79,22 @@ def main() -> None:
     options.add_argument("--build", action="store_true", help="build the pair from nothing first, and measure that too: minutes")
     chosen = options.parse_args()
     bin_dir, build = measure_build() if chosen.build else (chosen.bin_dir, "")
-    starter = chosen.starter or find_starter(bin_dir)
+    starter = chosen.starter or find("starter", bin_dir)
     floor = chosen.floor or build_floor()
     asyncio.run(bench(starter, floor, chosen.runs, chosen.slow_runs, chosen.warm))
     say("a crowd")
     print(f"\n{measure_load(VISITS, STARTERS, starter)}\n{measure_filter()}")
     if build:
         print(build)
-    asyncio.run(measure_fleets(binary("stopper", bin_dir or ROOT / "target" / "lambda", made_by="make build")))
+    asyncio.run(measure_fleets(find("stopper", bin_dir)))
 
 
-def find_starter(given: Path | None) -> Path:
+def find(name: str, given: Path | None) -> Path:
     folders = [given] if given else [ROOT / "target" / "lambda", ROOT / "target" / "release"]
     for folder in folders[:-1]:
         with contextlib.suppress(FileNotFoundError):
-            return binary("starter", folder)
-    return binary("starter", folders[-1], made_by="make build")
+            return binary(name, folder)
+    return binary(name, folders[-1], made_by="make build")
 
 
 async def bench(starter: Path, floor: Path, runs: int, slow_runs: int, warm: int) -> None:

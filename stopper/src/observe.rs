@@ -153,7 +153,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             }
             queries.push(target.queries(index, now));
         }
-        // A fleet that is too large for one tick is begun with at another target each time, so that none waits for ever.
+        // A fleet that is too large for one tick is begun with another target each time: none waits for ever.
         let first = now.timestamp_subsec_micros() as usize % queries.len().max(1);
         queries.rotate_left(first);
         let (configurations, series) = tokio::join!(

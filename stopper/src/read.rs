@@ -157,8 +157,8 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         read
     }
 
-    /// Reads targets' metrics up to `now`: for each what it was wanted for, and the series, none for one that CloudWatch
-    /// could not read.
+    /// Reads targets' metrics up to `now`: for each what it was wanted for, and the series, none for one that
+    /// CloudWatch could not read.
     pub(crate) async fn series<For>(
         &self,
         targets: Vec<Vec<Query<For>>>,
