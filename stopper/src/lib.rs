@@ -66,8 +66,8 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         Self { config, cloud, sink, buckets, checks: Mutex::new(HashMap::new()), refused: Mutex::new(HashSet::new()) }
     }
 
-    /// One tick, cut off at `deadline`: decides each target on its own, naps what is idle, wakes what a window wants, and reports one record
-    /// a target. What there is no time for is left to the next tick.
+    /// One tick, cut off at `deadline`: decides each target on its own, naps what is idle, wakes what a window wants,
+    /// and reports one record a target. What there is no time for is left to the next tick.
     ///
     /// # Errors
     /// When a call failed that more than one target depends on, after all others have been decided and napped.
@@ -77,17 +77,21 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         let budget = Budget::until(deadline);
         let Observed { targets, failures, whole } = self.observe(now, &budget).await;
         let decided = targets.into_iter().map(|target| (idle::decide(&target.facts(now)), target));
-        let (mut acts, kept): (Vec<_>, Vec<_>) =
-            decided.partition(|(decision, _)| matches!(decision, IdleDecision::Nap(_) | IdleDecision::Wake(_)));
+        let (mut naps, others): (Vec<_>, Vec<_>) =
+            decided.partition(|(decision, _)| matches!(decision, IdleDecision::Nap(_)));
+        let (wakes, kept): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|(decision, _)| matches!(decision, IdleDecision::Wake(_)));
         let kept = kept.into_iter().map(|(decision, target)| {
             let report = Report::new(decision, Outcome::Left, None, target, now);
             self.write(now, &report.app, &report.counts(), &report);
             report
         });
         let kept: Vec<_> = kept.collect();
-        self.sort(&mut acts);
-        let calls = stream::iter(acts).map(|(decision, target)| self.act(decision, target, whole, &budget, now));
-        let mut calls = calls.buffer_unordered(CALLS_IN_FLIGHT);
+        self.sort(&mut naps);
+        let act = |(decision, target)| self.act(decision, target, whole, &budget, now);
+        let in_flight = |acts| stream::iter(acts).map(act).buffer_unordered(CALLS_IN_FLIGHT);
+        // Side by side: starts are slow, and a morning's windows must not hold up the stops.
+        let mut calls = stream::select(in_flight(wakes), in_flight(naps));
         let mut reports = Vec::new();
         while let Some(report) = calls.next().await {
             self.write(now, &report.app, &report.counts(), &report);
@@ -106,9 +110,9 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
 
     /// What a tick has no time to stop is still running at the next: the quietest first, so that none waits for
     /// ever. What EC2 refused to stop is the quietest of all at every tick, and must not use up the others' time.
-    fn sort(&self, acts: &mut [(IdleDecision, Target)]) {
+    fn sort(&self, naps: &mut [(IdleDecision, Target)]) {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        acts.sort_by_cached_key(|(decision, target)| {
+        naps.sort_by_cached_key(|(decision, target)| {
             (refused.contains(&target.instance.id), Reverse(quiet_seconds(decision)))
         });
     }
@@ -196,7 +200,6 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
 fn quiet_seconds(decision: &IdleDecision) -> i64 {
     match decision {
         IdleDecision::Nap(NapReason::Idle { quiet, .. }) => quiet.num_seconds(),
-        // Someone counts on a window's beginning: first of all.
         _ => i64::MAX,
     }
 }

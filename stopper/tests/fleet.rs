@@ -122,6 +122,21 @@ async fn ten_thousand_targets_take_ten_lists_eighty_reads_and_one_stop_each() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_mornings_windows_do_not_hold_up_the_stops() {
+    let fleet = Fleet::of(400, |_| 90);
+    for id in &fleet.ids[..350] {
+        fleet.sim.change(id, |it| {
+            it.state = InstanceState::Stopped;
+            it.tags.insert("catnap:keep-awake".into(), "Sun 19:55-23:00 UTC".into());
+        });
+    }
+    let summary = fleet.tick().await.unwrap();
+    assert_eq!(summary.totals.napped, 50);
+    assert!(summary.totals.woken > 200, "{:?}", summary.totals);
+    assert_eq!(summary.totals.woken + summary.totals.postponed, 350, "the others at the next tick");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_there_is_no_time_for_is_postponed_and_stopped_first_by_the_next_tick() {
     let longer_and_longer = |index: usize| 90 + i64::try_from(index % 700).unwrap();
     let fleet = Fleet::of(2_100, longer_and_longer);
