@@ -1,5 +1,6 @@
 //! Keep an instance awake, or let it nap: the napping table, as one pure function.
 
+mod outlook;
 mod reasons;
 
 use std::str::FromStr;
@@ -12,6 +13,7 @@ use crate::noise::{self, Floor, Source};
 use crate::schedule::Windows;
 use crate::trouble::Trouble;
 
+pub use outlook::{Health, Knowledge, Obstacle, Outlook, knowledge, outlook};
 pub use reasons::{IdleDecision, KeepReason, Missing, NapReason, Protection, SkipReason, WakeReason};
 
 /// Metrics older than this tell nothing about now (CloudWatch's own delay is 5 to 10 minutes).

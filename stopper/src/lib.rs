@@ -82,7 +82,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         let (wakes, kept): (Vec<_>, Vec<_>) =
             others.into_iter().partition(|(decision, _)| matches!(decision, IdleDecision::Wake(_)));
         let kept = kept.into_iter().map(|(decision, target)| {
-            let report = Report::new(decision, Outcome::Left, None, target, now);
+            let report = self.report(decision, Outcome::Left, None, target, now);
             self.write(now, &report.app, &report.counts(), &report);
             report
         });
@@ -136,7 +136,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         now: DateTime<Utc>,
     ) -> Report {
         if self.config.dry_run {
-            return Report::new(decision, Outcome::DryRun, None, target, now);
+            return self.report(decision, Outcome::DryRun, None, target, now);
         }
         match decision {
             IdleDecision::Wake(_) => self.wake(decision, target, budget, now).await,
@@ -146,11 +146,11 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
 
     async fn wake(&self, decision: IdleDecision, target: Target, budget: &Budget, now: DateTime<Utc>) -> Report {
         if !self.buckets.starts.take(1.0, budget.stop_until).await {
-            return Report::new(decision, Outcome::Postponed, None, target, now);
+            return self.report(decision, Outcome::Postponed, None, target, now);
         }
         match self.cloud.start(&target.instance.id).await {
-            Ok(()) => Report::new(decision, Outcome::Started, None, target, now),
-            Err(error) => Report::new(decision, Outcome::Refused, Some(error), target, now),
+            Ok(()) => self.report(decision, Outcome::Started, None, target, now),
+            Err(error) => self.report(decision, Outcome::Refused, Some(error), target, now),
         }
     }
 
@@ -163,24 +163,35 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         now: DateTime<Utc>,
     ) -> Report {
         if !self.buckets.stops.take(1.0, budget.stop_until).await {
-            return Report::new(decision, Outcome::Postponed, None, target, now);
+            return self.report(decision, Outcome::Postponed, None, target, now);
         }
         // One that was not listed may carry the same name, and then no visitor could wake either.
         match if list_is_whole { Ok(true) } else { self.alone_by_name(&target).await } {
             Ok(true) => {}
             Ok(false) => {
                 let decision = IdleDecision::Keep(KeepReason::FailoverOff { disabled: false });
-                return Report::new(decision, Outcome::Left, None, target, now);
+                return self.report(decision, Outcome::Left, None, target, now);
             }
-            Err(error) => return Report::new(decision, Outcome::Postponed, Some(error), target, now),
+            Err(error) => return self.report(decision, Outcome::Postponed, Some(error), target, now),
         }
         match self.cloud.stop(&target.instance.id).await {
-            Ok(()) => Report::new(decision, Outcome::Stopped, None, target, now),
+            Ok(()) => self.report(decision, Outcome::Stopped, None, target, now),
             Err(error) => {
                 let decision = idle::after_refused_stop(error.trouble).map_or(decision, IdleDecision::Keep);
-                Report::new(decision, Outcome::Refused, Some(error), target, now)
+                self.report(decision, Outcome::Refused, Some(error), target, now)
             }
         }
+    }
+
+    fn report(
+        &self,
+        decision: IdleDecision,
+        outcome: Outcome,
+        error: Option<CloudError>,
+        target: Target,
+        now: DateTime<Utc>,
+    ) -> Report {
+        Report::new(decision, outcome, error, target, (now, self.config.hourly_price))
     }
 
     /// Whether no other instance carries the target's name.

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use shared::idle::{IdleDecision, KeepReason, NapReason};
-use shared::model::{InstanceId, InstanceState};
+use shared::idle::{self, IdleDecision, KeepReason, Knowledge, NapReason, Outlook};
+use shared::model::{Instance, InstanceId, InstanceState};
 use shared::record::Count;
 use shared::trouble::CloudError;
 
@@ -43,9 +43,24 @@ pub struct Report {
     pub outcome: Outcome,
     /// The instance's last start.
     pub launched_at: DateTime<Utc>,
-    /// When it can nap at the earliest, if nothing more happens until then.
+    /// The minutes since then: up to now, or up to its stop.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub naps_at_the_earliest: Option<DateTime<Utc>>,
+    pub awake_minutes: Option<i64>,
+    /// When it was stopped, as far as EC2 tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asleep_since: Option<DateTime<Utc>>,
+    /// The minutes since then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asleep_minutes: Option<i64>,
+    /// What these minutes would have cost awake, in the currency of `HourlyPrice`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved: Option<f64>,
+    /// What the decision was made from.
+    #[serde(flatten)]
+    pub knowledge: Option<Knowledge>,
+    /// What would change it.
+    #[serde(flatten)]
+    pub outlook: Outlook,
     /// What AWS refused, in full.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -60,21 +75,36 @@ impl Report {
         outcome: Outcome,
         stop_error: Option<CloudError>,
         target: Target,
-        now: DateTime<Utc>,
+        (now, hourly_price): (DateTime<Utc>, Option<f64>),
     ) -> Self {
-        let idle = target.overrides.policy.idle;
-        let naps_at_the_earliest = match &decision {
-            IdleDecision::Keep(reason) => reason.last_sign_of_life().map(|at| (at + idle).max(now)),
-            _ => None,
-        };
+        let facts = target.facts(now);
+        let knowledge = idle::knowledge(&facts);
+        let mut outlook = idle::outlook(&facts, &decision);
+        match (&decision, outcome) {
+            (IdleDecision::Nap(_), Outcome::DryRun) => outlook.words = "would be stopped now, but for DryRun".into(),
+            (IdleDecision::Wake(_), Outcome::DryRun) => outlook.words = "would be started now, but for DryRun".into(),
+            (IdleDecision::Nap(_) | IdleDecision::Wake(_), Outcome::Refused) => {
+                outlook.words = "the next tick tries again".into();
+            }
+            _ => {}
+        }
+        let Instance { state, launched_at, stopped_at, .. } = target.instance;
+        let asleep_since = stopped_at.filter(|_| state == InstanceState::Stopped);
+        let awake_until = asleep_since.or((state == InstanceState::Running).then_some(now));
+        let asleep_minutes = asleep_since.map(|since| (now - since).num_minutes());
         Self {
             app: target.app,
             instance: target.instance.id,
-            state: target.instance.state,
+            state,
             decision,
             outcome,
-            launched_at: target.instance.launched_at,
-            naps_at_the_earliest,
+            launched_at,
+            awake_minutes: awake_until.map(|until| (until - launched_at).num_minutes()),
+            asleep_since,
+            asleep_minutes,
+            saved: asleep_minutes.zip(hourly_price).map(|(minutes, price)| cost(minutes, price)),
+            knowledge,
+            outlook,
             error: stop_error.or(target.error).map(|error| error.to_string()),
             warnings: target.overrides.warnings,
         }
@@ -110,6 +140,11 @@ impl Report {
         }
         counts
     }
+}
+
+/// What so many minutes cost, to the hundredth of a cent.
+fn cost(minutes: i64, hourly_price: f64) -> f64 {
+    (minutes as f64 / 60.0 * hourly_price * 1e4).round() / 1e4
 }
 
 /// What a tick did, in numbers.

@@ -127,9 +127,41 @@ async fn an_idle_instance_naps_with_its_reason() {
     );
     assert_eq!(record["quiet_seconds"], 5 * 3_600);
     assert_eq!((&record["Naps"], &record["App"]), (&json!(1), &json!("app0.example.com")));
+    assert_eq!(record["would_change"], "a visit wakes it");
     assert_eq!(world.tick().await.totals.skipped, 1);
     world.sim.advance(TimeDelta::minutes(1));
     assert_eq!(world.state(0), InstanceState::Stopped);
+}
+
+#[tokio::test]
+async fn hours_asleep_and_awake_and_what_they_save_stand_in_the_records() {
+    let world = World::one().with("CATNAP_HOURLY_PRICE", "0.0416");
+    world.tick().await;
+    world.sim.advance(TimeDelta::minutes(150));
+    let record = json!(world.tick().await.records[0]);
+    // Awake for five hours until its stop, and asleep since.
+    assert_eq!((&record["awake_minutes"], &record["asleep_minutes"]), (&json!(300), &json!(150)));
+    assert_eq!((&record["asleep_since"], &record["saved"]), (&json!("2026-03-01T20:00:00Z"), &json!(0.104)));
+    let text = serde_json::to_string(&world.tick().await).unwrap();
+    for key in ["floor", "known_until", "state", "launched_at"] {
+        assert!(text.matches(&format!("\"{key}\":")).count() <= 1, "twice the key {key}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn no_record_has_a_key_twice() {
+    for traffic in [QUIET, 500_000.0, 0.0] {
+        let world = World::one();
+        world.traffic(0, |ago| if ago < 100 { traffic } else { QUIET });
+        if traffic == 0.0 {
+            world.sim.set_metric_delay(TimeDelta::hours(1));
+        }
+        let text = serde_json::to_string(&world.tick().await).unwrap();
+        for key in ["floor", "floor_from", "known_until", "quiet_since", "would_change", "naps_at_the_earliest"] {
+            assert!(text.matches(&format!("\"{key}\":")).count() <= 1, "twice the key {key}: {text}");
+        }
+        assert!(text.contains("floor_from"));
+    }
 }
 
 #[tokio::test]
@@ -141,6 +173,9 @@ async fn a_used_one_stays_and_the_record_says_until_when() {
     let record = world.record("app0.example.com");
     assert_eq!((&record["reason"], &record["bytes"]), (&json!("active"), &json!(900_000.0)));
     assert_eq!(record["naps_at_the_earliest"], "2026-03-01T20:35:00Z");
+    assert_eq!(record["would_change"], "naps at the first tick after 20:35 UTC if it stays quiet");
+    assert_eq!((&record["health"], &record["floor_from"]), (&json!("healthy"), &json!("learned")));
+    assert_eq!((&record["awake_minutes"], &record["asleep_minutes"]), (&json!(300), &Value::Null));
 }
 
 #[tokio::test]
@@ -155,7 +190,7 @@ async fn a_dry_run_decides_and_stops_nothing() {
 #[tokio::test]
 async fn each_tagged_instance_is_decided_on_its_own_and_in_one_call_for_all_metrics_of_a_region() {
     let world = World::of(7);
-    world.traffic(1, |_| 500_000.0);
+    world.traffic(1, |ago| 500_000.0 + (ago * 37 % 101) as f64 * 9_000.0); // up and down, as people are
     world.sim.change(&world.ids[2], |it| {
         it.tags.insert("catnap:protect".into(), "true".into());
     });

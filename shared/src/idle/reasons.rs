@@ -40,6 +40,7 @@ pub enum SkipReason {
     /// The instance does not run.
     NotRunning {
         /// What it does instead.
+        #[serde(skip)] // the record has it
         state: InstanceState,
     },
 }
@@ -84,6 +85,7 @@ pub enum KeepReason {
         /// What is missing.
         missing: Missing,
         /// Up to when NetworkIn is known.
+        #[serde(skip)] // in the record by `Knowledge`, like the floor
         known_until: Option<DateTime<Utc>>,
     },
     /// More came in than the floor, within the idle time.
@@ -93,6 +95,7 @@ pub enum KeepReason {
         /// Its bytes.
         bytes: f64,
         /// What counts as noise, in bytes per datapoint.
+        #[serde(skip)]
         floor: f64,
     },
     /// Nobody can reach it, and the operator wants to look at it.
@@ -119,6 +122,7 @@ pub enum NapReason {
         #[serde(rename = "quiet_seconds", serialize_with = "as_seconds")]
         quiet: TimeDelta,
         /// What counted as noise, in bytes per datapoint.
+        #[serde(skip)]
         floor: f64,
     },
     /// Nobody could reach it for the idle time: the next visit boots it afresh.
@@ -158,23 +162,4 @@ pub enum Missing {
     HealthCheck,
     /// Whether someone waits at the starter, or a job runs, could not be read.
     Presence,
-}
-
-impl KeepReason {
-    /// The sign of life that keeps it, from which on the idle time counts.
-    #[must_use]
-    pub fn last_sign_of_life(&self) -> Option<DateTime<Utc>> {
-        match *self {
-            Self::Recent { launched_at: at }
-            | Self::Busy { until: at }
-            | Self::Active { at, .. }
-            | Self::Visitors { at } => Some(at),
-            Self::Protected { .. }
-            | Self::Window { .. }
-            | Self::Until { .. }
-            | Self::FailoverOff { .. }
-            | Self::NoData { .. }
-            | Self::Sick { .. } => None,
-        }
-    }
 }

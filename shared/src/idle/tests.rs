@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::{CheckKind, Point};
 
+mod outlook;
 mod properties;
 mod timelines;
 
@@ -72,7 +73,11 @@ fn idle() -> Story {
 
 impl Story {
     fn decide(&self) -> IdleDecision {
-        decide(&Facts {
+        decide(&self.facts())
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
             now: self.now,
             instance: &self.instance,
             policy: self.policy,
@@ -84,7 +89,7 @@ impl Story {
             network_in: &self.network_in,
             visits: self.visits.as_ref(),
             busy: self.busy.as_ref(),
-        })
+        }
     }
 
     fn but(&self, change: impl FnOnce(&mut Self)) -> Self {

@@ -183,10 +183,11 @@ impl Sim {
         self.world().unhealthy.push(id.clone());
     }
 
-    /// Adds a datapoint; it can be read once its period and the metrics' delay have passed.
+    /// Sets a datapoint; it can be read once its period and the metrics' delay have passed.
     pub fn put(&self, metric: Metric, point: Point) {
         let mut world = self.world();
         let points = world.metrics.entry(metric).or_default();
+        points.retain(|other| other.at != point.at);
         points.push(point);
         points.sort_by_key(|point| point.at);
     }

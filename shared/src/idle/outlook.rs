@@ -1,0 +1,243 @@
+//! What a decision knew, and what would change it: in plain words, and as data.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::{Facts, HealthCheck, IdleDecision, KeepReason, Missing, Protection};
+use crate::model::InstanceState;
+use crate::noise::{self, Floor};
+
+/// How late metrics are until that is seen: CloudWatch's own delay is 5 to 10 minutes.
+const USUAL_DELAY: TimeDelta = TimeDelta::minutes(5);
+
+/// What the decision on a running instance was made from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Knowledge {
+    /// What counts as noise, and how that is known.
+    #[serde(flatten)]
+    pub floor: Floor,
+    /// Up to when NetworkIn is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known_until: Option<DateTime<Utc>>,
+    /// The last launch, activity or `Busy`.
+    pub quiet_since: DateTime<Utc>,
+    /// The bytes of a spike within the idle time that was taken for a machine's, since it comes each hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regular_spike: Option<f64>,
+    /// What the health check says.
+    pub health: Health,
+}
+
+/// What a health check says, in short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// Its newest sample is healthy.
+    Healthy,
+    /// Its newest sample is not.
+    Unhealthy,
+    /// It is disabled.
+    Disabled,
+    /// There is none.
+    None,
+    /// It could not be read, or has no sample.
+    Unknown,
+}
+
+/// What would change a decision.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outlook {
+    /// When it naps at the earliest, if nothing more happens until then and nothing stands in the way. The first tick
+    /// after that stops it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub naps_at_the_earliest: Option<DateTime<Utc>>,
+    /// When a keep-awake window wakes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wakes_at: Option<DateTime<Utc>>,
+    /// What stands in the way until somebody changes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub but_for: Option<Obstacle>,
+    /// The same in words.
+    #[serde(rename = "would_change")]
+    pub words: String,
+}
+
+/// What stands in the way of a nap or a wake until somebody changes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Obstacle {
+    /// The tag `catnap:protect`.
+    ProtectTag,
+    /// A spot instance.
+    Spot,
+    /// An Auto Scaling group.
+    AutoScaling,
+    /// An instance-store root.
+    InstanceStore,
+    /// EC2's stop protection.
+    StopProtection,
+    /// No health check watches it.
+    NoHealthCheck,
+    /// Its health check is disabled.
+    HealthCheckDisabled,
+    /// A metric, or what a health check is set to, cannot be read.
+    Missing,
+    /// `OnSick` is `keep`.
+    OnSick,
+    /// A keep-awake window without an end.
+    EndlessWindow,
+    /// The tag `catnap:hold`.
+    HoldTag,
+}
+
+impl Obstacle {
+    fn words(self) -> &'static str {
+        match self {
+            Self::ProtectTag => "the tag catnap:protect",
+            Self::Spot => "being a spot instance",
+            Self::AutoScaling => "its Auto Scaling group",
+            Self::InstanceStore => "its instance-store root, which a stop would lose",
+            Self::StopProtection => "its stop protection",
+            Self::NoHealthCheck => "the missing health check, without which no visit could wake it",
+            Self::HealthCheckDisabled => "its disabled health check, by which no visit could wake it",
+            Self::Missing => "what cannot be read",
+            Self::OnSick => "OnSick, which keeps it for someone to look at",
+            Self::EndlessWindow => "its keep-awake window, which has no end",
+            Self::HoldTag => "the tag catnap:hold",
+        }
+    }
+}
+
+/// What the decision on a running instance was made from; none for one that does not run.
+#[must_use]
+pub fn knowledge(facts: &Facts<'_>) -> Option<Knowledge> {
+    if facts.instance.state != InstanceState::Running {
+        return None;
+    }
+    let floor = super::floor(facts);
+    let series = facts.network_in;
+    let lately = |at: DateTime<Utc>| facts.now - at <= facts.policy.idle + super::METRICS_ARE_STALE_AFTER;
+    let regular = series.newest(|it| it.value > floor.bytes && !noise::is_activity(series, it, &floor));
+    let health = match facts.health_check {
+        HealthCheck::None | HealthCheck::MeantNone => Health::None,
+        HealthCheck::Unknown => Health::Unknown,
+        HealthCheck::Seen { config, .. } if config.disabled => Health::Disabled,
+        HealthCheck::Seen { status, .. } => status
+            .points
+            .last()
+            .map_or(Health::Unknown, |newest| if newest.value > 0.0 { Health::Healthy } else { Health::Unhealthy }),
+    };
+    Some(Knowledge {
+        floor,
+        known_until: super::known_until(facts),
+        quiet_since: super::quiet(facts, &floor).since,
+        regular_spike: regular.filter(|point| lately(point.at)).map(|point| point.value),
+        health,
+    })
+}
+
+/// What would change the decision that was made from these facts.
+#[must_use]
+pub fn outlook(facts: &Facts<'_>, decision: &IdleDecision) -> Outlook {
+    match decision {
+        IdleDecision::Keep(reason) => kept(facts, reason),
+        IdleDecision::Wake(_) => {
+            let naps_at = facts.keep_awake.at(facts.now).and_then(|window| window.until);
+            let words = naps_at.map_or_else(String::new, |until| {
+                format!("naps at the first tick after {} if nobody comes", clock(until, facts.now))
+            });
+            Outlook { naps_at_the_earliest: naps_at, wakes_at: None, but_for: None, words }
+        }
+        IdleDecision::Nap(_) => asleep(facts),
+        IdleDecision::Skip(_) if facts.instance.state == InstanceState::Stopped => asleep(facts),
+        IdleDecision::Skip(_) => {
+            let words =
+                if facts.instance.state.is_gone() { "it does not come back" } else { "the next tick looks again" };
+            Outlook { naps_at_the_earliest: None, wakes_at: None, but_for: None, words: words.into() }
+        }
+    }
+}
+
+fn kept(facts: &Facts<'_>, reason: &KeepReason) -> Outlook {
+    let naps_at = earliest_nap(facts);
+    let but_for = obstacle(reason).or(naps_at.is_none().then_some(Obstacle::EndlessWindow));
+    let when = match naps_at {
+        Some(at) if at > facts.now => format!("at the first tick after {} if it stays quiet", clock(at, facts.now)),
+        _ => "now".into(),
+    };
+    let words = match (reason, but_for) {
+        (KeepReason::NoData { missing, .. }, _) => {
+            format!("naps when {} and shows that nobody is there", known(*missing))
+        }
+        (_, None) => format!("naps {when}"),
+        (_, Some(obstacle)) => format!("would nap {when}, but for {}", obstacle.words()),
+    };
+    Outlook { naps_at_the_earliest: naps_at, wakes_at: None, but_for, words }
+}
+
+fn asleep(facts: &Facts<'_>) -> Outlook {
+    if facts.hold {
+        let words = format!("a visit would wake it, but for {}", Obstacle::HoldTag.words());
+        return Outlook { naps_at_the_earliest: None, wakes_at: None, but_for: Some(Obstacle::HoldTag), words };
+    }
+    let wakes_at = facts.keep_awake.next(facts.now);
+    let mut words = String::from("a visit wakes it");
+    if let Some(at) = wakes_at {
+        let _ = write!(words, ", or the first tick after {}, when a keep-awake window begins", clock(at, facts.now));
+    }
+    Outlook { naps_at_the_earliest: None, wakes_at, but_for: None, words }
+}
+
+fn obstacle(reason: &KeepReason) -> Option<Obstacle> {
+    Some(match reason {
+        KeepReason::Protected { by } => match by {
+            Protection::Tag => Obstacle::ProtectTag,
+            Protection::Spot => Obstacle::Spot,
+            Protection::AutoScaling => Obstacle::AutoScaling,
+            Protection::InstanceStore => Obstacle::InstanceStore,
+            Protection::StopProtection => Obstacle::StopProtection,
+        },
+        KeepReason::FailoverOff { disabled: false } => Obstacle::NoHealthCheck,
+        KeepReason::FailoverOff { disabled: true } => Obstacle::HealthCheckDisabled,
+        KeepReason::NoData { .. } => Obstacle::Missing,
+        KeepReason::Sick { .. } => Obstacle::OnSick,
+        KeepReason::Window { .. }
+        | KeepReason::Until { .. }
+        | KeepReason::Recent { .. }
+        | KeepReason::Busy { .. }
+        | KeepReason::Active { .. }
+        | KeepReason::Visitors { .. } => return None,
+    })
+}
+
+fn known(missing: Missing) -> &'static str {
+    match missing {
+        Missing::NetworkIn => "NetworkIn has datapoints again",
+        Missing::NetworkInPoints => "NetworkIn has no more gaps",
+        Missing::HealthStatus => "the health check reports again",
+        Missing::HealthCheck => "the health check's configuration can be read",
+        Missing::Presence => "Visits and Busy can be read",
+    }
+}
+
+/// When it can nap if nothing more happens; none if a window never ends.
+fn earliest_nap(facts: &Facts<'_>) -> Option<DateTime<Utc>> {
+    let Facts { now, policy, .. } = *facts;
+    let delay = super::known_until(facts).map_or(USUAL_DELAY, |known_until| now - known_until);
+    let delay = delay.min(super::METRICS_ARE_STALE_AFTER);
+    let quiet = super::quiet(facts, &super::floor(facts)).since + policy.idle + delay;
+    let visits = super::last_sign(facts.visits).map(|end| end + policy.idle);
+    let at = [Some(quiet), visits, facts.keep_awake_until].into_iter().flatten().fold(now, DateTime::max);
+    match facts.keep_awake.at(at) {
+        Some(window) => window.until,
+        None => Some(at),
+    }
+}
+
+/// A time to read: the day only if it is not the same.
+fn clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let format = if at.date_naive() == now.date_naive() { "%H:%M UTC" } else { "%Y-%m-%d %H:%M UTC" };
+    at.format(format).to_string()
+}
