@@ -5,6 +5,7 @@ Debian stands in for Ubuntu, a container with systemd for the instance, pebble a
 """
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -162,13 +163,16 @@ def test_a_parameter_that_changed_arrives_with_the_next_start(machine, outside):
     seed(machine.root, lasting, HealthPort="8090")
     machine.on()
     wait_until(lambda: run("curl", "-s", "http://127.0.0.1:8090/").stdout == "up\n", "the new port", seconds=120)
-    assert run("curl", "-s", "http://127.0.0.1:8080/").returncode == 7
+    wait_until(lambda: run("curl", "-s", "http://127.0.0.1:8080/").returncode == 7, "the old port to close")
 
 
 def test_a_visit_is_reported_by_the_timer(machine, outside):
     moto, _, _, lasting = outside
+    wait_until(lambda: machine.run("test", "-s", "/var/lib/catnap-presence/seen.json").returncode == 0, "the timer", seconds=90)
+    before = machine.log("catnap-presence")
     assert visit(lasting, "--user-agent", "Mozilla/5.0").stdout == "the app\n"
-    wait_until(lambda: "busy: 1 requests, 0 shells" in machine.log("catnap-presence"), "the timer", seconds=90)
+    wait_until(lambda: re.search(r"busy: [1-9] requests, 0 shells", machine.log("catnap-presence")[len(before):]),
+               "the timer", seconds=90)
     assert "PutMetricData" in moto.calls()
     assert "Failed" not in machine.log("catnap-presence")
 
