@@ -1,7 +1,7 @@
 # `make` alone prints what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-handoff fuzz build sam-local page screenshots clean
+.PHONY: help demo test check bench bench-handoff fuzz build sam-local page screenshots host-boot clean
 
 TOOLS := .tools
 VENV := $(TOOLS)/venv
@@ -22,7 +22,7 @@ test: $(VENV)/ready $(TOOLS)/ubuntu/ready core-without-sdk page-binary ## Run al
 	cargo build --locked --bins
 	$(PYTHON) -m pytest -q wire
 
-check: $(VENV)/ready $(TOOLS)/bin/cargo-deny ## Run what CI runs beside the tests: format, lints, licences, template
+check: $(VENV)/ready $(TOOLS)/checkov/ready $(TOOLS)/bin/cargo-deny ## Run what CI runs beside the tests: format, lints, licences, template
 	cargo fmt --check
 	cargo clippy --locked --workspace --all-targets --all-features -- --deny warnings
 	cargo deny --locked check --hide-inclusion-graph licenses bans sources
@@ -30,6 +30,9 @@ check: $(VENV)/ready $(TOOLS)/bin/cargo-deny ## Run what CI runs beside the test
 	@if cargo deny --locked fetch db 2> /dev/null; then cargo deny --locked check advisories; \
 		else echo "NOT CHECKED: the database of advisories cannot be reached"; fi
 	$(SAM) validate --lint
+	$(SAM) validate --lint --template host/template.yaml
+	$(TOOLS)/checkov/bin/checkov --file host/template.yaml --framework cloudformation --compact --quiet --skip-download
+	python3 host/embed.py --check
 
 build: $(VENV)/ready ## Build the deployable artifacts with SAM (about 10 minutes)
 	$(SAM) build
@@ -60,6 +63,9 @@ page: $(VENV)/ready page-binary ## Show the waiting page in each of its phases, 
 
 screenshots: $(VENV)/ready page-binary ## Take the README's screenshots of the waiting page anew (needs Chromium)
 	@$(PYTHON) wire/page/serve.py --screenshots
+
+host-boot: $(VENV)/ready $(TOOLS)/host-image/ready ## Boot the host's user data as a machine: cloud-init, systemd, Docker (root; about 10 minutes)
+	CATNAP_HOST_BOOT=1 unshare --net sh -c 'ip link set lo up && exec $(PYTHON) -m pytest -q wire/host/machine'
 
 clean: ## Remove what was built and installed here
 	rm -rf target $(TOOLS) .aws-sam wire/baseline/floor/target fuzz/target fuzz/artifacts
@@ -106,5 +112,12 @@ $(TOOLS)/ubuntu/ready: wire/host/requirements.txt
 	@$(TOOLS)/ubuntu/bin/pip install --quiet --disable-pip-version-check --requirement wire/host/requirements.txt
 	@touch $@
 
-$(TOOLS)/host-image/ready:
+# Of its own, since it wants older versions of what the other tools need.
+$(TOOLS)/checkov/ready:
+	@rm -rf $(TOOLS)/checkov && python3 -m venv $(TOOLS)/checkov
+	@$(TOOLS)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+	@touch $@
+
+$(TOOLS)/host-image/ready: wire/host/machine/image.sh
+	@echo "Makes a small Debian in $(TOOLS)/host-image, some minutes."
 	wire/host/machine/image.sh $(TOOLS)/host-image

@@ -42,7 +42,8 @@ def test_what_is_made(moto, ssh):
     opened = {rule["FromPort"]: [found["CidrIp"] for found in rule["IpRanges"]] for rule in group["IpPermissions"]}
     assert opened == {443: ["0.0.0.0/0"], 80: ["0.0.0.0/0"]} | ({22: [ssh]} if ssh else {})
     told = ec2.describe_instance_attribute(InstanceId=made["Instance"], Attribute="userData")["UserData"]["Value"]
-    assert base64.b64decode(told).decode() == user_data()
+    # moto leaves the mark that keeps CloudFormation's hands off the shell's own ${}.
+    assert base64.b64decode(told).decode().replace("${!", "${") == user_data()
 
 
 @pytest.mark.parametrize("kind, architecture", [("t3.small", "amd64"), ("t4g.small", "arm64")])
