@@ -176,3 +176,52 @@ def test_somebody_in_by_ssh_is_somebody_and_who_only_tries_is_not(sshd, reporter
             finally:
                 person.kill()
         wait_until(lambda: reporter().stdout == "", "sshd to notice")
+
+
+@pytest.fixture
+def existing(tmp_path):
+    """An instance without our set-up: what install.sh would call is written down in `called`."""
+    (tmp_path / "bin").mkdir()
+    for program in ("systemctl", "apt-get"):
+        (tmp_path / "bin" / program).write_text(f'#!/bin/sh\necho {program} "$@" >> {tmp_path}/called\n')
+        (tmp_path / "bin" / program).chmod(0o755)
+    metadata = tmp_path / "bin/curl"  # IMDSv2: no token, no answer
+    metadata.write_text("""#!/bin/sh
+    case "$*" in
+        *"-X PUT -H X-aws-ec2-metadata-token-ttl-seconds: 60 http://169.254.169.254/latest/api/token") echo a-token ;;
+        *"-H X-aws-ec2-metadata-token: a-token http://169.254.169.254/latest/meta-data/placement/region") echo eu-north-1 ;;
+        *) exit 22 ;;
+    esac
+    """)
+    metadata.chmod(0o755)
+    (tmp_path / "access.log").touch()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {"CATNAP_ROOT": str(tmp_path / "root"), "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+
+    def install(*arguments):
+        return run(HOST / "presence/install.sh", *arguments, env=environment)
+
+    return install
+
+
+def test_it_installs_on_an_existing_instance_and_again(existing, tmp_path):
+    log = tmp_path / "access.log"
+    for app in ("old.example.com", DOMAIN):
+        said = existing(app, log)
+        assert said.returncode == 0, said.stdout
+    root = tmp_path / "root"
+    assert (root / "etc/catnap/presence.conf").read_text() == f"APP='{DOMAIN}'\nLOGS='{log}'\nAWS_DEFAULT_REGION='eu-north-1'\n"
+    assert (root / "usr/local/lib/catnap/presence.py").read_bytes() == REPORT.read_bytes()
+    for unit in ("catnap-presence.service", "catnap-presence.timer"):
+        assert (root / "etc/systemd/system" / unit).read_bytes() == (HOST / "presence" / unit).read_bytes()
+    called = (tmp_path / "called").read_text()
+    assert "systemctl enable --now catnap-presence.timer\n" in called
+
+
+@pytest.mark.parametrize("arguments, why", [
+    ([], "usage"), (["https://app.example.com"], "usage"), ([DOMAIN, "/nowhere/access.log"], "There is no /nowhere/access.log"),
+])
+def test_it_installs_nothing_when_told_nonsense(existing, tmp_path, arguments, why):
+    said = existing(*arguments)
+    assert said.returncode != 0 and why in said.stdout
+    assert not (tmp_path / "root").exists()
