@@ -306,7 +306,7 @@ def test_text_that_did_not_change_is_not_read_out_again(tab: Tab, front: Front) 
     tab.wait(30)
     assert tab.page.evaluate("changes") == 0
     front.world.set(app="ready")
-    tab.wait(3)
+    tab.wait(1)
     told = tab.page.evaluate("changes")
     assert told > 0
     tab.wait(10)
