@@ -88,8 +88,8 @@ fn the_roles_may_do_what_the_adapters_call_and_nothing_else() {
 
 #[test]
 fn the_core_does_no_io_reads_no_clock_and_is_not_async() {
-    let core = "model trouble learned noise schedule classify classify/agent wake idle idle/reasons idle/outlook replay look \
-                config overrides";
+    let core = "model trouble learned noise schedule classify classify/agent wake idle idle/reasons idle/outlook \
+                replay look config overrides";
     for file in core.split(' ') {
         let source = read(&format!("shared/src/{file}.rs"));
         let code = source.split("#[cfg(test)]").next().unwrap_or_default();

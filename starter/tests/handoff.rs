@@ -180,6 +180,18 @@ async fn a_failover_that_does_not_converge_is_counted_and_not_hidden_by_the_brid
 }
 
 #[tokio::test]
+async fn dns_that_does_not_answer_is_not_waited_for_by_each_visitor() {
+    let world = awake().await;
+    let starter = world.starter();
+    for lookups in [1, 1, 2] {
+        assert_eq!(ask(&starter, &world.sim, visit()).await.status, 200);
+        assert_eq!(world.lines.last()["failover"], "converging");
+        assert_eq!(world.sim.calls("LookUp", ""), lookups);
+        world.seconds(6);
+    }
+}
+
+#[tokio::test]
 async fn a_bridged_answer_shows_the_way_out() {
     let world = awake().await;
     let way_out = world.ask(visit()).await.header("alt-svc").to_owned();

@@ -2,38 +2,26 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-use std::sync::Mutex;
+mod common;
+
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use common::{Lines, check_id};
 use serde_json::{Value, json};
 use shared::cloud::Metric;
 use shared::config::Config;
 use shared::model::{CheckKind, HealthCheckConfig, HealthCheckId, InstanceId, InstanceState, Point};
-use shared::record::Sink;
 use shared::sim::{Phases, Sim};
 use shared::trouble::{CloudError, Trouble};
 use stopper::{Stopper, Summary};
 use tokio::time::Instant;
-
-#[derive(Debug, Default)]
-struct Lines(Mutex<Vec<Value>>);
-
-impl Sink for &Lines {
-    fn take(&self, line: String) {
-        self.0.lock().unwrap().push(serde_json::from_str(&line).unwrap());
-    }
-}
 
 /// Instances that have been up for a day, each found by its tag and seen by a health check of its own.
 struct Fleet {
     sim: Sim,
     lines: Lines,
     ids: Vec<InstanceId>,
-}
-
-fn check_id(index: usize) -> HealthCheckId {
-    format!("check-{index}").parse().unwrap()
 }
 
 fn host(index: usize) -> String {

@@ -2,28 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-use std::sync::Mutex;
+mod common;
+
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use common::{Lines, check_id};
 use serde_json::{Value, json};
 use shared::cloud::Metric;
 use shared::config::Config;
-use shared::model::{CheckKind, HealthCheckConfig, HealthCheckId, InstanceId, InstanceState, Point};
-use shared::record::Sink;
+use shared::model::{CheckKind, HealthCheckConfig, InstanceId, InstanceState, Point};
 use shared::sim::{Phases, Sim};
 use shared::trouble::Trouble;
 use stopper::{Outcome, Stopper, Summary};
 use tokio::time::Instant;
-
-#[derive(Debug, Default)]
-struct Lines(Mutex<Vec<Value>>);
-
-impl Sink for &Lines {
-    fn take(&self, line: String) {
-        self.0.lock().unwrap().push(serde_json::from_str(&line).unwrap());
-    }
-}
 
 /// Some instances that have been running quietly and healthily for five hours.
 struct World {
@@ -37,10 +29,6 @@ const QUIET: f64 = 31_000.0;
 
 fn in_five_minutes() -> Instant {
     Instant::now() + Duration::from_secs(300)
-}
-
-fn check_id(index: usize) -> HealthCheckId {
-    format!("check-{index}").parse().unwrap()
 }
 
 impl World {

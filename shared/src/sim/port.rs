@@ -138,7 +138,9 @@ impl App for &Sim {
     }
 
     async fn addresses(&self, host: &HostName) -> Vec<IpAddr> {
-        self.world().dns.get(host).copied().into_iter().collect()
+        let mut world = self.world();
+        world.calls.push(format!("LookUp {host}"));
+        world.dns.get(host).copied().into_iter().collect()
     }
 }
 

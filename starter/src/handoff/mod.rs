@@ -69,8 +69,8 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     /// Answers for the app.
     pub(crate) async fn bridge(&self, asked: &Asked<'_>, to: &Destination, seen: &Seen) -> Bridged {
         let Asked { visit, moment, .. } = asked;
-        let dns = self.dns(to, seen.instance(), moment.now).await;
-        let failover = self.failover(&to.host, dns, moment.now);
+        let leads_there = self.leads_there(to, seen.instance(), moment.now).await;
+        let failover = self.failover(&to.host, leads_there, moment.now);
         // Visitors come to port 443.
         let way_out = seen.instance().and_then(|it| it.public_address).filter(|_| to.origin.port == 443);
         let limits = Limits { until: moment.answer_by, bytes: bridge::MOST_BYTES_TO_READ };
@@ -82,34 +82,29 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         Bridged { answer: forward.await, failover }
     }
 
-    /// Whom DNS leads to; none when nobody can tell.
-    async fn dns(&self, to: &Destination, instance: Option<&Instance>, now: DateTime<Utc>) -> Option<Dns> {
-        let own = instance?.public_address?;
+    /// Whether DNS leads to the instance. While it does not answer, what it said before stands.
+    async fn leads_there(&self, to: &Destination, instance: Option<&Instance>, now: DateTime<Utc>) -> bool {
+        let Some(own) = instance.and_then(|instance| instance.public_address) else { return false };
         let known = self.memory().dns.get(&to.host).copied();
         if let Some(dns) = known.filter(|dns| now - dns.looked_at < LOOK_UP_AGAIN_AFTER) {
-            return Some(dns);
+            return dns.leads_there;
         }
-        let addresses = self.app.addresses(&to.host).await;
-        if addresses.is_empty() {
-            return known;
-        }
-        let dns = Dns { looked_at: now, leads_there: addresses.contains(&own) };
-        self.memory().dns.insert(to.host.clone(), dns);
-        Some(dns)
+        let leads_there = match self.app.addresses(&to.host).await {
+            addresses if addresses.is_empty() => known.is_some_and(|dns| dns.leads_there),
+            addresses => addresses.contains(&own),
+        };
+        self.memory().dns.insert(to.host.clone(), Dns { looked_at: now, leads_there });
+        leads_there
     }
 
-    fn failover(&self, host: &HostName, dns: Option<Dns>, now: DateTime<Utc>) -> Failover {
+    fn failover(&self, host: &HostName, leads_there: bool, now: DateTime<Utc>) -> Failover {
         let unconverged = &mut self.memory().unconverged;
-        match dns {
-            Some(Dns { leads_there: true, .. }) => {
-                unconverged.remove(host);
-                Failover::Converged
-            }
-            _ => {
-                let again = Unconverged::again(unconverged.get(host).copied(), now);
-                unconverged.insert(host.clone(), again);
-                if again.is_stuck() { Failover::Stuck } else { Failover::Converging }
-            }
+        if leads_there {
+            unconverged.remove(host);
+            return Failover::Converged;
         }
+        let again = Unconverged::again(unconverged.get(host).copied(), now);
+        unconverged.insert(host.clone(), again);
+        if again.is_stuck() { Failover::Stuck } else { Failover::Converging }
     }
 }
