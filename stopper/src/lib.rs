@@ -54,6 +54,15 @@ struct Buckets {
     route53: Bucket,
 }
 
+/// What all acts of one tick go by.
+#[derive(Debug)]
+struct Tick {
+    now: DateTime<Utc>,
+    budget: Budget,
+    /// No target is missing from the list.
+    list_is_whole: bool,
+}
+
 impl<C: Cloud, S: Sink> Stopper<C, S> {
     /// Puts a stopper together. Asks nothing of anybody yet.
     pub fn new(config: Config, cloud: C, sink: S) -> Self {
@@ -76,6 +85,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
     pub async fn tick(&self, now: DateTime<Utc>, deadline: Instant) -> Result<Summary, CloudError> {
         let budget = Budget::until(deadline);
         let Observed { targets, failures, whole } = self.observe(now, &budget).await;
+        let tick = Tick { now, budget, list_is_whole: whole };
         let decided = targets.into_iter().map(|target| (idle::decide(&target.facts(now)), target));
         let (mut naps, others): (Vec<_>, Vec<_>) =
             decided.partition(|(decision, _)| matches!(decision, IdleDecision::Nap(_)));
@@ -88,7 +98,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         });
         let kept: Vec<_> = kept.collect();
         self.sort(&mut naps);
-        let act = |(decision, target)| self.act(decision, target, whole, &budget, now);
+        let act = |(decision, target)| self.act(decision, target, &tick);
         let in_flight = |acts| stream::iter(acts).map(act).buffer_unordered(CALLS_IN_FLIGHT);
         // Side by side: starts are slow, and a morning's windows must not hold up the stops.
         let mut calls = stream::select(in_flight(wakes), in_flight(naps));
@@ -127,58 +137,44 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         *refused = again.map(|report| report.instance.clone()).collect();
     }
 
-    async fn act(
-        &self,
-        decision: IdleDecision,
-        target: Target,
-        list_is_whole: bool,
-        budget: &Budget,
-        now: DateTime<Utc>,
-    ) -> Report {
+    async fn act(&self, decision: IdleDecision, target: Target, tick: &Tick) -> Report {
         if self.config.dry_run {
-            return self.report(decision, Outcome::DryRun, None, target, now);
+            return self.report(decision, Outcome::DryRun, None, target, tick.now);
         }
         match decision {
-            IdleDecision::Wake(_) => self.wake(decision, target, budget, now).await,
-            _ => self.nap(decision, target, list_is_whole, budget, now).await,
+            IdleDecision::Wake(_) => self.wake(decision, target, tick).await,
+            _ => self.nap(decision, target, tick).await,
         }
     }
 
-    async fn wake(&self, decision: IdleDecision, target: Target, budget: &Budget, now: DateTime<Utc>) -> Report {
-        if !self.buckets.starts.take(1.0, budget.stop_until).await {
-            return self.report(decision, Outcome::Postponed, None, target, now);
+    async fn wake(&self, decision: IdleDecision, target: Target, tick: &Tick) -> Report {
+        if !self.buckets.starts.take(1.0, tick.budget.stop_until).await {
+            return self.report(decision, Outcome::Postponed, None, target, tick.now);
         }
         match self.cloud.start(&target.instance.id).await {
-            Ok(()) => self.report(decision, Outcome::Started, None, target, now),
-            Err(error) => self.report(decision, Outcome::Refused, Some(error), target, now),
+            Ok(()) => self.report(decision, Outcome::Started, None, target, tick.now),
+            Err(error) => self.report(decision, Outcome::Refused, Some(error), target, tick.now),
         }
     }
 
-    async fn nap(
-        &self,
-        decision: IdleDecision,
-        target: Target,
-        list_is_whole: bool,
-        budget: &Budget,
-        now: DateTime<Utc>,
-    ) -> Report {
-        if !self.buckets.stops.take(1.0, budget.stop_until).await {
-            return self.report(decision, Outcome::Postponed, None, target, now);
+    async fn nap(&self, decision: IdleDecision, target: Target, tick: &Tick) -> Report {
+        if !self.buckets.stops.take(1.0, tick.budget.stop_until).await {
+            return self.report(decision, Outcome::Postponed, None, target, tick.now);
         }
         // One that was not listed may carry the same name, and then no visitor could wake either.
-        match if list_is_whole { Ok(true) } else { self.alone_by_name(&target).await } {
+        match if tick.list_is_whole { Ok(true) } else { self.alone_by_name(&target).await } {
             Ok(true) => {}
             Ok(false) => {
                 let decision = IdleDecision::Keep(KeepReason::FailoverOff { disabled: false });
-                return self.report(decision, Outcome::Left, None, target, now);
+                return self.report(decision, Outcome::Left, None, target, tick.now);
             }
-            Err(error) => return self.report(decision, Outcome::Postponed, Some(error), target, now),
+            Err(error) => return self.report(decision, Outcome::Postponed, Some(error), target, tick.now),
         }
         match self.cloud.stop(&target.instance.id).await {
-            Ok(()) => self.report(decision, Outcome::Stopped, None, target, now),
+            Ok(()) => self.report(decision, Outcome::Stopped, None, target, tick.now),
             Err(error) => {
                 let decision = idle::after_refused_stop(error.trouble).map_or(decision, IdleDecision::Keep);
-                self.report(decision, Outcome::Refused, Some(error), target, now)
+                self.report(decision, Outcome::Refused, Some(error), target, tick.now)
             }
         }
     }

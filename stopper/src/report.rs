@@ -23,7 +23,7 @@ pub enum Outcome {
     DryRun,
     /// EC2 did not take the start or the stop.
     Refused,
-    /// There was no time left, so the next tick stops it, among the first.
+    /// There was no time left, so the next tick starts or stops it, among the first.
     Postponed,
 }
 
@@ -162,7 +162,7 @@ pub struct Totals {
     pub skipped: usize,
     /// To be started or stopped, but EC2 did not take it.
     pub failed: usize,
-    /// To be stopped, and left for the next tick.
+    /// To be started or stopped, and left for the next tick.
     pub postponed: usize,
     /// Nothing was really stopped.
     pub dry_run: bool,
