@@ -209,7 +209,11 @@ pub fn activity_bytes(text: &str) -> Result<Option<f64>, Unreadable> {
     Ok(Some(bytes as f64))
 }
 
-fn hourly_price(text: &str) -> Result<f64, Unreadable> {
+/// Reads `HourlyPrice`.
+///
+/// # Errors
+/// What it takes, when the text is not that.
+pub fn hourly_price(text: &str) -> Result<f64, Unreadable> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let price = text.parse().ok().filter(|price| plain && (0.0..=100_000.0).contains(price));
     price.ok_or(Unreadable { takes: "what an hour costs, such as 0.0416" })

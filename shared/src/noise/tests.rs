@@ -117,8 +117,11 @@ fn above_the_bound_it_learns_nothing_from_people() {
     // A rush that never ends, up and down by a third and more; and an upload that began two hours ago.
     let rush = series(LONG, |index| 400_000.0 + 300_000.0 * (index as f64 * 0.7).sin());
     assert_eq!(floor_of(&rush), Floor { bytes: bound(), source: Source::Bound });
-    let upload = series(LONG, |index| noise(index) + if index >= LONG - 24 { 800_000.0 } else { 0.0 });
+    let upload = series(LONG, |index| noise(index) + if index >= LONG - 24 { 300_000.0 } else { 0.0 });
     assert!(learned(&upload) < bound());
+    // So many people that the crowd is flat.
+    let crowd = series(LONG, |index| 4_700_000.0 + 90_000.0 * (index % 7) as f64);
+    assert_eq!(floor_of(&crowd).source, Source::Bound);
 }
 
 #[test]
