@@ -115,7 +115,7 @@ pub fn floor(
         Some(least).filter(|top| *top > bound)
     };
     match below.or_else(above) {
-        Some(bytes) => Floor { bytes, source: Source::Learned },
+        Some(bytes) => Floor { bytes: bytes.ceil(), source: Source::Learned },
         None => Floor { bytes: bound, source: Source::Bound },
     }
 }

@@ -161,18 +161,19 @@ pub fn outlook(facts: &Facts<'_>, decision: &IdleDecision) -> Outlook {
 }
 
 fn kept(facts: &Facts<'_>, reason: &KeepReason) -> Outlook {
+    if let KeepReason::NoData { missing, .. } = reason {
+        let words = format!("naps when {} and nobody was there", known(*missing));
+        return Outlook { naps_at_the_earliest: None, wakes_at: None, but_for: Some(Obstacle::Missing), words };
+    }
     let naps_at = earliest_nap(facts);
     let but_for = obstacle(reason).or(naps_at.is_none().then_some(Obstacle::EndlessWindow));
     let when = match naps_at {
         Some(at) if at > facts.now => format!("at the first tick after {} if it stays quiet", clock(at, facts.now)),
         _ => "now".into(),
     };
-    let words = match (reason, but_for) {
-        (KeepReason::NoData { missing, .. }, _) => {
-            format!("naps when {} and shows that nobody is there", known(*missing))
-        }
-        (_, None) => format!("naps {when}"),
-        (_, Some(obstacle)) => format!("would nap {when}, but for {}", obstacle.words()),
+    let words = match but_for {
+        None => format!("naps {when}"),
+        Some(obstacle) => format!("would nap {when}, but for {}", obstacle.words()),
     };
     Outlook { naps_at_the_earliest: naps_at, wakes_at: None, but_for, words }
 }

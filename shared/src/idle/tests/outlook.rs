@@ -68,8 +68,8 @@ fn what_stands_in_the_way_is_named() {
     let unwatched = idle().but(|it| it.health_check = HealthCheck::None);
     assert!(words(&unwatched).contains("but for the missing health check"), "{}", words(&unwatched));
     let blind = idle().but(|it| it.busy = None);
-    assert_eq!(words(&blind), "naps when Visits and Busy can be read and shows that nobody is there");
-    assert_eq!(told(&blind).but_for, Some(Obstacle::Missing));
+    assert_eq!(words(&blind), "naps when Visits and Busy can be read and nobody was there");
+    assert_eq!((told(&blind).but_for, told(&blind).naps_at_the_earliest), (Some(Obstacle::Missing), None));
 }
 
 #[test]
