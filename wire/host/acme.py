@@ -130,7 +130,7 @@ class Route53:
                     answer = refused
                 with answer:
                     status, said, kind = answer.status, answer.read(), answer.headers["Content-Type"]
-                if body:
+                if body and "/rrset" in self.path:
                     for change in ElementTree.fromstring(body).iterfind(".//{*}Change"):
                         found = (change.findtext(f".//{{*}}{tag}") or "" for tag in ("Action", "Name", "Type"))
                         route53.changes.append(tuple(found))  # type: ignore[arg-type]

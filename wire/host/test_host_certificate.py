@@ -161,6 +161,18 @@ def test_it_may_ask_route_53_for_what_it_asks_and_nothing_else(instance, route53
     assert set(types) == set(allowed[f"{prefix}RecordTypes"]) == {"TXT"}
 
 
+def test_a_boot_replaces_one_that_runs_out_within_a_day(instance, dns, tmp_path):
+    instance.authority = brief = Authority(tmp_path / "brief", dns, seconds=86000)
+    try:
+        assert instance.certificate("boot")[0] == 0
+        first = (instance.site.tls / "fullchain.pem").read_bytes()
+        code, said = instance.certificate("boot")
+        assert code == 0 and "not due" not in said
+        assert (instance.site.tls / "fullchain.pem").read_bytes() != first
+    finally:
+        brief.close()
+
+
 @pytest.fixture
 def ran_out(instance, dns, lasting, tmp_path):
     """The instance at the boot after a sleep in which its certificate ran out; nginx has not started yet."""

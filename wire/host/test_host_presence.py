@@ -45,6 +45,9 @@ def test_requests_of_people_are_reported_once(site, reporter, moto):
     assert statuses(site, ["/", "/status/302", "/status/304"]) == ["200", "302", "304"]
     assert reporter().stdout == "busy: 3 requests, 0 shells\n"
     assert busy(moto) == 3
+    # moto gives a metric's values whatever namespace is asked for.
+    [metric] = moto.client("cloudwatch").list_metrics()["Metrics"]
+    assert metric == {"Namespace": "Catnap", "MetricName": "Busy", "Dimensions": [{"Name": "App", "Value": DOMAIN}]}
     assert reporter().stdout == "" and busy(moto) == 3
     [call] = moto.arrived()
     assert (call["operation"], call["region"]) == ("PutMetricData", REGION)
@@ -100,6 +103,13 @@ def test_a_rotated_log_is_read_to_its_end(site, reporter):
     site.visit("/")
     site.visit("/")
     assert reporter().stdout == "busy: 4 requests, 0 shells\n"
+    # A new one that is longer than the old one by the time of the next run.
+    site.log.rename(site.log.with_name("access.log.1"))
+    reopen(site)
+    with open(site.log, "a") as log:
+        log.write("a line of another format, long enough\n" * 100)
+    site.visit("/")
+    assert reporter().stdout == "busy: 101 requests, 0 shells\n"
     # logrotate with copytruncate, and a log that is gone for a moment.
     os.truncate(site.log, 0)
     site.visit("/")
