@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Iterator
 
 import pytest
-from site_of_host import Site
-from tools import authority, need
+from host_site import Site
+from host_tools import authority, need
 
 
 @pytest.fixture(scope="module")

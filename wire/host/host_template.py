@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from samcli.yamlhelper import yaml_parse
-from tools import DOMAIN, HOST
+from host_tools import DOMAIN, HOST
 
 SOURCE = yaml_parse((HOST / "template.yaml").read_text())
 PARAMETERS = SOURCE["Parameters"]

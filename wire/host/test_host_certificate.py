@@ -5,10 +5,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from acme import Authority, Dns, Route53
+from host_acme import Authority, Dns, Route53
 from host_template import statements
-from site_of_host import Site
-from tools import DOMAIN, HOST, PATH, UBUNTU, need, need_ubuntus, run
+from host_site import Site
+from host_tools import DOMAIN, HOST, PATH, UBUNTU, need, need_ubuntus, run
 
 NOBODY = "127.0.0.2"  # API Gateway's side of port 80: nothing listens there
 

@@ -7,8 +7,8 @@ import socket
 import ssl
 
 import pytest
-from site_of_host import Site, statuses
-from tools import DOMAIN, authority, need
+from host_site import Site, statuses
+from host_tools import DOMAIN, authority, need
 from websockets.sync.client import connect
 
 

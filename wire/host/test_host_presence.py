@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from host_template import statements
-from site_of_host import statuses
-from tools import DOMAIN, HOST, UBUNTU, lacking, need, need_ubuntus, run
+from host_site import statuses
+from host_tools import DOMAIN, HOST, UBUNTU, lacking, need, need_ubuntus, run
 
 from stand import REGION, wait_until
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 from host_template import GIVEN, SOURCE, user_data
-from tools import DOMAIN, HOST
+from host_tools import DOMAIN, HOST
 
 # moto wants the image to be named at the instance as well.
 BODY = (HOST / "template.yaml").read_text().replace('        Version: "1"\n', '        Version: "1"\n      ImageId: ami-00000000\n')

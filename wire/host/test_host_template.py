@@ -2,12 +2,13 @@
 
 import json
 import re
+import runpy
 import sys
 
 import pytest
 import yaml
 from host_template import PARAMETERS, SOURCE, statements, user_data
-from tools import DOMAIN, HOST, ROOT, need, run
+from host_tools import DOMAIN, HOST, ROOT, need, run
 
 LONGEST = {
     "AppDomain": f"{'a' * 59}." * 4 + "example.com", "AppImage": "a" * 200, "AppPort": "65535", "HealthPort": "65535",
@@ -119,15 +120,14 @@ def test_what_the_role_of_an_existing_instance_needs_is_what_the_host_has():
 
 
 def test_the_reporter_takes_programs_for_nobody_and_no_person():
-    sys.path.insert(0, str(HOST / "presence"))
-    import report
+    nobody = runpy.run_path(str(HOST / "presence/report.py"))["NOBODY"]
 
     def agents(*who):
         requests = map(json.loads, (ROOT / "shared/tests/data/modern.jsonl").read_text().splitlines())
         return {it["headers"].get("user-agent", "") for it in requests if it["who"] in who} - {""}
 
     def somebody(found):
-        return [agent for agent in found if not re.search(report.NOBODY, agent, re.I)]
+        return [agent for agent in found if not re.search(nobody, agent, re.I)]
 
     people, programs = agents("person"), agents("crawler", "preview", "monitor")
     assert len(people) > 100 and set(somebody(people)) == people

@@ -11,9 +11,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from acme import Authority, Dns, Route53
+from host_acme import Authority, Dns, Route53
 from host_template import user_data
-from tools import DOMAIN, ROOT, need, run
+from host_tools import DOMAIN, ROOT, need, run
 
 from stand import wait_until
 

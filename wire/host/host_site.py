@@ -13,7 +13,7 @@ from typing import Any, Iterable
 from flask import Flask, request
 from simple_websocket import ConnectionClosed, Server
 from werkzeug.serving import make_server
-from tools import DOMAIN, HOST, PATH, run
+from host_tools import DOMAIN, HOST, PATH, run
 
 from stand import free_port, wait_until
 

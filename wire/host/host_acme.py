@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from tools import DOMAIN, PATH, authority
+from host_tools import DOMAIN, PATH, authority
 
 from stand import Moto, free_port, wait_until
 
