@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from host_acme import Authority, Dns, Route53
-from host_template import statements
 from host_site import Site
+from host_template import statements
 from host_tools import DOMAIN, HOST, PATH, UBUNTU, need, need_ubuntus, run
 
 NOBODY = "127.0.0.2"  # API Gateway's side of port 80: nothing listens there
@@ -76,6 +76,7 @@ class Instance:
     def reloads(self):
         log = self.root / "reloads"
         return len(log.read_text().splitlines()) if log.exists() else 0
+
 
 @pytest.fixture
 def instance(tmp_path, lasting, route53):
