@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from handoff.app import KINDS
 from handoff.cell import STRATEGIES, VIEWS_EVERY, Cell, Result, knows_bridge
 from handoff.visitor import version
 
+# Seconds from running until the app answers: spread evenly over what lies between two polls of a page, so that no
+# strategy has the luck of always asking at the right moment.
+BOOT, SPREAD, GOLDEN = 20.0, 5.0, 0.618034
 REST = 120  # seconds that a cell may take beside: browsers start slowly where the machine is busy
 
 
@@ -46,11 +50,11 @@ def main() -> int:
         print("This starter has no strategy to choose: the cells of bridge are left out.", file=sys.stderr)
     cells = [
         Cell(
-            strategy, int(idle), kind, float(turns_after), cap=chosen.cap, browser=browser, http3=chosen.http3,
-            neighbour=chosen.neighbour,
+            strategy, int(idle), kind, float(turns_after), boot=BOOT + SPREAD * (number * GOLDEN % 1), cap=chosen.cap,
+            browser=browser, http3=chosen.http3, neighbour=chosen.neighbour,
         )
-        for browser, strategy, turns_after, idle, kind, _ in itertools.product(
-            chosen.browsers, strategies, chosen.turns_after, chosen.idle, chosen.kinds, range(chosen.times))
+        for number, (browser, strategy, turns_after, idle, kind, _) in enumerate(itertools.product(
+            chosen.browsers, strategies, chosen.turns_after, chosen.idle, chosen.kinds, range(chosen.times)))
     ]
     results = measure(cells, chosen.beside, chosen.raw)
     print(table(results))
@@ -121,8 +125,21 @@ def table(results: list[Result]) -> str:
     for key, runs in rows.items():
         figures = zip(*map(figures_of, runs))
         lines.append(f"| {' | '.join([*key, *(' / '.join(each) for each in figures)])} |")
+    lines += ["", *map(summary, dict.fromkeys((it.cell.browser, it.cell.strategy) for it in results), repeat(results))]
     reader = f"A quiet page is left for the next one every {VIEWS_EVERY} s once it is on the screen."
     return "\n".join([*lines, "", reader])
+
+
+def summary(of: tuple[str, str], results: list[Result]) -> str:
+    """How long one strategy takes in one browser, over all cells: those that never arrive count as the longest."""
+    times = [it.screen for it in results if (it.cell.browser, it.cell.strategy) == of]
+    arrived = sorted(time for time in times if time is not None)
+    if not arrived:
+        return f"{', '.join(of)}: never on screen in {len(times)} runs."
+    middle = (len(times) - 1) // 2
+    median = f"{arrived[middle]:.1f} s" if middle < len(arrived) else "never"
+    worst = f"{arrived[-1]:.1f} s" if len(arrived) == len(times) else f"never in {len(times) - len(arrived)} runs"
+    return f"{', '.join(of)}: on screen in the median after {median}, at worst {worst}, over {len(times)} runs."
 
 
 def figures_of(result: Result) -> list[str]:

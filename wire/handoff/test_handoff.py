@@ -13,7 +13,7 @@ from typing import Mapping
 
 import pytest
 
-from handoff import lab
+from handoff import caddy, firefox, lab
 from handoff.bench import run
 from handoff.cell import Cell, Result, knows_bridge
 from handoff.namespace import ETC, GATEWAY, INSTANCE, PREFIX, missing
@@ -23,7 +23,20 @@ CELLS = {
     "poll": Cell("poll", idle=10, kind="quiet", boot=2, turns_after=22, cap=150),
     "bridge": Cell("bridge", idle=60, kind="polling", boot=2, turns_after=12, cap=75),
     "bridge, later": Cell("bridge", idle=10, kind="quiet", boot=2, turns_after=12, cap=150),
+    "bridge, HTTP/3": Cell("bridge", idle=60, kind="polling", boot=2, turns_after=300, cap=30, http3=True),
+    "bridge, Firefox": Cell("bridge", idle=60, kind="polling", boot=2, turns_after=300, cap=30, browser="firefox"),
 }
+
+
+def lacks(cell: Cell) -> str:
+    """Why a cell cannot be run, where others can."""
+    if cell.strategy == "bridge" and not knows_bridge():
+        return "this starter has no strategy to choose (CATNAP_HANDOFF)"
+    if cell.http3 and not caddy.is_installed():
+        return "not installed: caddy"
+    if cell.browser == "firefox" and not firefox.is_installed():
+        return "not installed: firefox-esr"
+    return ""
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +46,13 @@ def results() -> Mapping[str, Result]:
         if os.environ.get("CATNAP_REQUIRE_BROWSER") == "1":
             pytest.fail(f"CATNAP_REQUIRE_BROWSER is set, but {why}")
         pytest.skip(why)
-    names = [name for name in CELLS if CELLS[name].strategy != "bridge" or knows_bridge()]
+    names = [name for name in CELLS if not lacks(CELLS[name])]
     return dict(zip(names, lab.side_by_side(lambda name: run(CELLS[name]), names, beside=len(names))))
 
 
 def of(results: Mapping[str, Result], name: str) -> Result:
     if name not in results:
-        pytest.skip("this starter has no strategy to choose (CATNAP_HANDOFF)")
+        pytest.skip(lacks(CELLS[name]))
     assert results[name].failed == ""
     return results[name]
 
@@ -82,6 +95,17 @@ def test_a_bridged_visitor_leaves_the_bridge_with_the_next_page_after_dns_has_tu
     assert bridge.screen is not None and bridge.screen < 5 and bridge.screen_via == "bridge"
     assert bridge.direct is not None and bridge.views[-1:] in ([], ["direct"]), "a page that is not shown is no page"
     assert "none" not in bridge.views and bridge.errors == 0
+
+
+@pytest.mark.parametrize("name", ["bridge, HTTP/3", "bridge, Firefox"])
+def test_who_follows_alt_svc_is_at_the_instance_at_once_though_dns_has_not_turned(
+    results: Mapping[str, Result], name: str
+) -> None:
+    bridge = of(results, name)
+    assert bridge.turned is None and all(address == GATEWAY for _, address in bridge.route53)
+    assert bridge.screen is not None and bridge.screen < 5 and bridge.screen_via == "bridge"
+    assert bridge.direct is not None and bridge.direct < 10
+    assert bridge.bridged <= 5 and bridge.errors == 0
 
 
 def test_nothing_is_left_behind(results: Mapping[str, Result]) -> None:
