@@ -1,6 +1,7 @@
 """Seconds from the app's first answer to the tab that shows it, by strategy, gateway and app: a table in Markdown.
 
-    python -m handoff.bench [--strategies plain,poll,bridge] [--idle 10,60,350] [--kinds quiet,polling,websocket]
+    PYTHONPATH=wire python -m handoff.bench [--strategies plain,poll,bridge] [--idle 10,60,350] [--kinds quiet,polling]
+        [--browsers chromium,firefox] [--http3] [--neighbour] [--times 24] [--cap 420]
 
 Each cell takes up to `--cap` real seconds, since a browser's own caches are what is measured, and most of that is
 waiting: `--beside` cells run at a time, each in a network of its own.
