@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import Any, Sequence
 
@@ -25,6 +29,7 @@ ADDRESSES = (
 
 PREFIX = "catnap-"
 ETC = Path("/etc/netns")
+TMP = Path(tempfile.gettempdir())
 WIRE = Path(__file__).resolve().parent.parent
 TOOLS = ("ip", "unshare", "nginx", "dnsmasq", "chromium")
 
@@ -49,9 +54,11 @@ class Namespace:
 
     def __init__(self) -> None:
         self.name = f"{PREFIX}{os.getpid()}-{next(numbers)}"
+        self._folder = TMP / self.name
 
     def __enter__(self) -> Namespace:
         sweep()
+        self._folder.mkdir()
         etc = ETC / self.name  # `ip netns exec` puts these files in the place of the machine's own
         etc.mkdir(parents=True)
         (etc / "resolv.conf").write_text(f"nameserver {RESOLVER}\n")
@@ -84,7 +91,7 @@ class Namespace:
         """
         python: Sequence[str] = (sys.executable, "-m", module, *arguments)
         inside = ["ip", "netns", "exec", self.name, "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        environment = {**os.environ, "PYTHONPATH": str(WIRE)}
+        environment = {**os.environ, "PYTHONPATH": str(WIRE), "TMPDIR": str(self._folder)}
         return subprocess.Popen(
             [*inside, *python], env=environment, stdin=subprocess.PIPE, text=True, start_new_session=True, **options
         )
@@ -101,14 +108,14 @@ def remove_mine() -> None:
 
 
 def remove(name: str) -> None:
-    found = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True)
-    for pid in found.stdout.split():
-        try:
-            os.kill(int(pid), 9)
-        except ProcessLookupError:
-            pass
+    while pids := subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True).stdout.split():
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        time.sleep(0.02)
     subprocess.run(["ip", "netns", "del", name], capture_output=True)
-    shutil.rmtree(ETC / name, ignore_errors=True)
+    for folder in (ETC / name, TMP / name):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep() -> None:

@@ -16,7 +16,7 @@ import pytest
 from handoff import caddy, firefox, lab
 from handoff.bench import run
 from handoff.cell import Cell, Result, knows_bridge
-from handoff.namespace import ETC, GATEWAY, INSTANCE, PREFIX, missing
+from handoff.namespace import ETC, GATEWAY, INSTANCE, PREFIX, TMP, missing
 
 CELLS = {
     "plain": Cell("plain", idle=10, kind="quiet", boot=2, turns_after=5, cap=75),
@@ -110,7 +110,7 @@ def test_who_follows_alt_svc_is_at_the_instance_at_once_though_dns_has_not_turne
 
 def test_nothing_is_left_behind(results: Mapping[str, Result]) -> None:
     mine = f"{PREFIX}{os.getpid()}-"
-    assert not list(ETC.glob(f"{mine}*"))
+    assert not [*ETC.glob(f"{mine}*"), *TMP.glob(f"{mine}*")]
     networks = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
     assert mine not in networks
     for process in Path("/proc").glob("[0-9]*/cmdline"):
