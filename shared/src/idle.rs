@@ -14,7 +14,7 @@ use crate::schedule::Windows;
 use crate::trouble::Trouble;
 
 pub use outlook::{Health, Knowledge, Obstacle, Outlook, knowledge, outlook};
-pub use reasons::{IdleDecision, KeepReason, Missing, NapReason, Protection, SkipReason, WakeReason};
+pub use reasons::{IdleDecision, KeepReason, Missing, NapReason, Protection, SkipReason, Unwakeable, WakeReason};
 
 /// Metrics older than this tell nothing about now (CloudWatch's own delay is 5 to 10 minutes).
 pub const METRICS_ARE_STALE_AFTER: TimeDelta = TimeDelta::minutes(20);
@@ -64,6 +64,8 @@ pub enum HealthCheck {
     None,
     /// There is none, and the tag says that this is meant.
     MeantNone,
+    /// Whatever it says, the starter would not find the instance by its name.
+    OfNoUse(Unwakeable),
     /// It could not be looked at.
     Unknown,
     /// This one, and what it saw: 1 healthy, 0 not.
@@ -159,9 +161,12 @@ pub fn decide(facts: &Facts<'_>) -> IdleDecision {
         return Keep(KeepReason::Busy { until });
     }
     match facts.health_check {
-        HealthCheck::None => return Keep(KeepReason::FailoverOff { disabled: false }),
-        HealthCheck::Seen { config, .. } if config.disabled => return Keep(KeepReason::FailoverOff { disabled: true }),
-        _ => {}
+        HealthCheck::None => return Keep(KeepReason::FailoverOff { because: Unwakeable::NoHealthCheck }),
+        HealthCheck::OfNoUse(because) => return Keep(KeepReason::FailoverOff { because: *because }),
+        HealthCheck::Seen { config, .. } if config.disabled => {
+            return Keep(KeepReason::FailoverOff { because: Unwakeable::HealthCheckDisabled });
+        }
+        HealthCheck::Seen { .. } | HealthCheck::MeantNone | HealthCheck::Unknown => {}
     }
     let known_until = known_until(facts);
     let floor = floor(facts);
@@ -306,6 +311,13 @@ fn last_sign(series: Option<&Series>) -> Option<DateTime<Utc>> {
 /// The end of the newest point.
 fn last_end(series: &Series) -> Option<DateTime<Utc>> {
     series.points.last().map(|point| series.end_of(point))
+}
+
+/// What it means for a nap that so many instances carry the target's name: the starter wakes by it only what alone has
+/// it.
+#[must_use]
+pub fn after_counting_names(carriers: usize) -> Option<KeepReason> {
+    (carriers != 1).then_some(KeepReason::FailoverOff { because: Unwakeable::SharedName })
 }
 
 /// What a stop that EC2 refused tells about the instance; none when it tells nothing and the next tick tries again.

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 use shared::cloud::{Cloud, Targets};
 use shared::config::Config;
-use shared::idle::{self, IdleDecision, KeepReason, NapReason};
+use shared::idle::{self, IdleDecision, NapReason};
 use shared::model::InstanceId;
 use shared::record::{self, Count, Sink};
 use shared::trouble::CloudError;
@@ -162,13 +162,14 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             return self.report(decision, Outcome::Postponed, None, target, tick.now);
         }
         // One that was not listed may carry the same name, and then no visitor could wake either.
-        match if tick.list_is_whole { Ok(true) } else { self.alone_by_name(&target).await } {
-            Ok(true) => {}
-            Ok(false) => {
-                let decision = IdleDecision::Keep(KeepReason::FailoverOff { disabled: false });
-                return self.report(decision, Outcome::Left, None, target, tick.now);
+        if !tick.list_is_whole {
+            match self.carriers(&target).await.map(idle::after_counting_names) {
+                Ok(None) => {}
+                Ok(Some(reason)) => {
+                    return self.report(IdleDecision::Keep(reason), Outcome::Left, None, target, tick.now);
+                }
+                Err(error) => return self.report(decision, Outcome::Postponed, Some(error), target, tick.now),
             }
-            Err(error) => return self.report(decision, Outcome::Postponed, Some(error), target, tick.now),
         }
         match self.cloud.stop(&target.instance.id).await {
             Ok(()) => self.report(decision, Outcome::Stopped, None, target, tick.now),
@@ -190,11 +191,11 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         Report::new(decision, outcome, error, target, (now, self.config.hourly_price))
     }
 
-    /// Whether no other instance carries the target's name.
-    async fn alone_by_name(&self, target: &Target) -> Result<bool, CloudError> {
-        let (None, Some(host)) = (&self.config.instance_id, &target.host) else { return Ok(true) };
+    /// How many instances the starter would find by the target's name.
+    async fn carriers(&self, target: &Target) -> Result<usize, CloudError> {
+        let (None, Some(host)) = (&self.config.instance_id, &target.host) else { return Ok(1) };
         let found = self.cloud.instances(&Targets::Host(host.clone())).await?;
-        Ok(found.iter().filter(|instance| !instance.state.is_gone()).count() == 1)
+        Ok(found.iter().filter(|instance| !instance.state.is_gone()).count())
     }
 
     fn write(&self, now: DateTime<Utc>, app: &str, counts: &[Count], fields: &impl serde::Serialize) {

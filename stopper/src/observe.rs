@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use shared::cloud::{Cloud, Metric};
 use shared::config;
-use shared::idle::{Facts, HealthCheck, IdleDecision, KeepReason, decide};
+use shared::idle::{Facts, HealthCheck, IdleDecision, KeepReason, Unwakeable, decide};
 use shared::model::{HealthCheckConfig, Hold, HostName, Instance, InstanceState, Series};
 use shared::noise;
 use shared::overrides::{HealthCheckRef, Overrides, overrides};
@@ -173,8 +173,8 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         Observed { targets, failures, whole }
     }
 
-    /// The host name of each instance, or why the starter would not wake it by that name.
-    fn hosts(&self, instances: &[Instance]) -> Vec<Result<HostName, String>> {
+    /// The host name of each instance, or why the starter would not wake it by that name, with a warning.
+    fn hosts(&self, instances: &[Instance]) -> Vec<Result<HostName, (Unwakeable, String)>> {
         if self.config.instance_id.is_some() {
             return instances.iter().map(|_| Ok(self.config.app_domain.clone())).collect();
         }
@@ -186,25 +186,26 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         }
         let check = |instance: &Instance| match read(instance) {
             Ok(host) if !instance.state.is_gone() && carried.get(&host).is_some_and(|count| *count > 1) => {
-                Err(format!("tag {tag} is {:?} on another instance too: neither can be woken", host.as_str()))
+                let warning = format!("tag {tag} is {:?} on another instance too: neither can be woken", host.as_str());
+                Err((Unwakeable::SharedName, warning))
             }
             Ok(host) => Ok(host),
             Err(error) => {
-                Err(format!("tag {tag} is {:?}: it {error}", instance.tags.get(tag).map_or("", String::as_str)))
+                let found = instance.tags.get(tag).map_or("", String::as_str);
+                Err((Unwakeable::NoName, format!("tag {tag} is {found:?}: it {error}")))
             }
         };
         instances.iter().map(check).collect()
     }
 
-    fn target(&self, instance: Instance, host: Result<HostName, String>, now: DateTime<Utc>) -> Target {
+    fn target(&self, instance: Instance, host: Result<HostName, (Unwakeable, String)>, now: DateTime<Utc>) -> Target {
         let is_stacks_own = host.as_ref() == Ok(&self.config.app_domain);
         let mut overrides = overrides(&self.config, &instance, is_stacks_own, now);
         let health_check = match (&host, &overrides.health_check) {
             _ if instance.state != InstanceState::Running => HealthCheck::Unknown,
-            // A name by which no visitor can wake it is as good as no failover.
-            (Err(why), _) => {
-                overrides.warnings.push(why.clone());
-                HealthCheck::None
+            (Err((why, warning)), _) => {
+                overrides.warnings.push(warning.clone());
+                HealthCheck::OfNoUse(*why)
             }
             (Ok(_), HealthCheckRef::Id(_)) => HealthCheck::Unknown, // until it is read
             (Ok(_), HealthCheckRef::MeantNone) => HealthCheck::MeantNone,

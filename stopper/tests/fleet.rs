@@ -190,6 +190,7 @@ async fn a_name_that_an_unlisted_instance_may_carry_is_looked_up_before_its_nap(
     fleet.tick().await.unwrap_err();
     assert_eq!(fleet.stopped(), [50], "neither of the two could be woken");
     assert_eq!(fleet.records("App", &host(0))[0]["reason"], "failover-off");
+    assert_eq!(fleet.records("App", &host(0))[0]["because"], "shared-name");
 
     // When that cannot be looked up either, it waits for the next tick.
     let fleet = Fleet::of(60, few_are_idle);

@@ -204,6 +204,7 @@ async fn each_tagged_instance_is_decided_on_its_own_and_in_one_call_for_all_metr
     assert_eq!(reason("app3.example.com"), "failover-off");
     assert_eq!(reason("app4.example.com"), "idle");
     assert_eq!(reason("not a host"), "failover-off");
+    assert_eq!(world.record("not a host")["because"], "no-name");
     assert_eq!(reason("app6.example.com"), "not-running");
     let warning = world.record("app4.example.com")["warnings"][0].clone();
     assert_eq!(
@@ -222,6 +223,8 @@ async fn two_instances_of_one_name_stay_up_since_neither_could_be_woken() {
     let summary = world.tick().await;
     assert_eq!((summary.totals.napped, summary.totals.kept), (1, 2));
     assert_eq!(world.state(2), InstanceState::Stopping);
+    let record = world.record("app0.example.com");
+    assert_eq!((&record["because"], &record["but_for"]), (&"shared-name".into(), &"shared-name".into()));
 }
 
 #[tokio::test]

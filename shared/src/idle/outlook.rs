@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::{Facts, HealthCheck, IdleDecision, KeepReason, Missing, Protection};
+use super::{Facts, HealthCheck, IdleDecision, KeepReason, Missing, Protection, Unwakeable};
 use crate::model::InstanceState;
 use crate::noise::{self, Floor};
 
@@ -82,6 +82,10 @@ pub enum Obstacle {
     NoHealthCheck,
     /// Its health check is disabled.
     HealthCheckDisabled,
+    /// Its tag `catnap:host` is no host name.
+    NoName,
+    /// Another instance has the same `catnap:host`.
+    SharedName,
     /// A metric, or what a health check is set to, cannot be read.
     Missing,
     /// `OnSick` is `keep`.
@@ -102,6 +106,8 @@ impl Obstacle {
             Self::StopProtection => "its stop protection",
             Self::NoHealthCheck => "the missing health check, without which no visit could wake it",
             Self::HealthCheckDisabled => "its disabled health check, by which no visit could wake it",
+            Self::NoName => "its tag catnap:host, by which no visit could wake it",
+            Self::SharedName => "another instance with the same catnap:host: no visit could wake either",
             Self::Missing => "what cannot be read",
             Self::OnSick => "OnSick, which keeps it for someone to look at",
             Self::EndlessWindow => "its keep-awake window, which has no end",
@@ -121,7 +127,7 @@ pub fn knowledge(facts: &Facts<'_>) -> Option<Knowledge> {
     let lately = |at: DateTime<Utc>| facts.now - at <= facts.policy.idle + super::METRICS_ARE_STALE_AFTER;
     let regular = series.newest(|it| it.value > floor.bytes && !noise::is_activity(series, it, &floor));
     let health = match facts.health_check {
-        HealthCheck::None | HealthCheck::MeantNone => Health::None,
+        HealthCheck::None | HealthCheck::MeantNone | HealthCheck::OfNoUse(_) => Health::None,
         HealthCheck::Unknown => Health::Unknown,
         HealthCheck::Seen { config, .. } if config.disabled => Health::Disabled,
         HealthCheck::Seen { status, .. } => status
@@ -200,8 +206,12 @@ fn obstacle(reason: &KeepReason) -> Option<Obstacle> {
             Protection::InstanceStore => Obstacle::InstanceStore,
             Protection::StopProtection => Obstacle::StopProtection,
         },
-        KeepReason::FailoverOff { disabled: false } => Obstacle::NoHealthCheck,
-        KeepReason::FailoverOff { disabled: true } => Obstacle::HealthCheckDisabled,
+        KeepReason::FailoverOff { because } => match because {
+            Unwakeable::NoHealthCheck => Obstacle::NoHealthCheck,
+            Unwakeable::HealthCheckDisabled => Obstacle::HealthCheckDisabled,
+            Unwakeable::NoName => Obstacle::NoName,
+            Unwakeable::SharedName => Obstacle::SharedName,
+        },
         KeepReason::NoData { .. } => Obstacle::Missing,
         KeepReason::Sick { .. } => Obstacle::OnSick,
         KeepReason::Window { .. }

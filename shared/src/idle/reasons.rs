@@ -75,10 +75,10 @@ pub enum KeepReason {
         /// Until when it was said to be.
         until: DateTime<Utc>,
     },
-    /// Nothing watches it: napped, it could not be woken by a visit.
+    /// Napped, it could not be woken by a visit.
     FailoverOff {
-        /// The health check is there, and disabled.
-        disabled: bool,
+        /// Why not.
+        because: Unwakeable,
     },
     /// What is missing is not idleness.
     NoData {
@@ -146,6 +146,20 @@ pub enum Protection {
     InstanceStore,
     /// EC2's stop protection (seen when a stop is refused).
     StopProtection,
+}
+
+/// Why no visit could wake an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unwakeable {
+    /// No health check watches it, so Route 53 would not lead to the starter.
+    NoHealthCheck,
+    /// Its health check is disabled, which counts as healthy.
+    HealthCheckDisabled,
+    /// Its name is none that a visitor could ask for.
+    NoName,
+    /// Another instance carries the same name: the starter wakes neither.
+    SharedName,
 }
 
 /// What is not known.

@@ -221,11 +221,11 @@ fn row_5_a_job_vetoes_the_nap() {
 #[test]
 fn row_6_without_a_failover_nobody_could_wake_it_again() {
     let none = idle().but(|it| it.health_check = HealthCheck::None);
-    assert_eq!(kept(&none), KeepReason::FailoverOff { disabled: false });
+    assert_eq!(kept(&none), KeepReason::FailoverOff { because: Unwakeable::NoHealthCheck });
     let config = HealthCheckConfig { disabled: true, ..check() };
     let status = points(1, 180, 3, 1.0);
     let disabled = idle().but(|it| it.health_check = HealthCheck::Seen { config, status });
-    assert_eq!(kept(&disabled), KeepReason::FailoverOff { disabled: true });
+    assert_eq!(kept(&disabled), KeepReason::FailoverOff { because: Unwakeable::HealthCheckDisabled });
     // 5 KB in five minutes: below what scanners alone may send… and 31 KB without a check is activity.
     let meant = idle().but(|it| it.health_check = HealthCheck::MeantNone);
     assert!(matches!(kept(&meant), KeepReason::Active { .. }));
