@@ -13,6 +13,10 @@ ROOT = Path(__file__).parents[1]
 SOURCE = yaml_parse((ROOT / "template.yaml").read_text())
 PARAMETERS = SOURCE["Parameters"]
 GIVEN = {"AppDomain": "app.example.com", "HostedZoneId": "Z0123456789ABC", "ElasticIp": "203.0.113.10"}
+# Of three kinds: without these, instances are found by tag.
+ONE = {"InstanceId": "i-0123456789abcdef0"}
+NEW = {"Host": "new", "ElasticIp": "", "HealthCheckersPrefixList": "pl-0123456789abcdef0"}
+NEW_INSTANCE = {"Fn::GetAtt": ["NewHostStack", "Outputs.InstanceId"]}
 
 
 def translated():

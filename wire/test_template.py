@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from samcli.yamlhelper import yaml_parse
-from stack import GIVEN, PARAMETERS, RAW, ROOT, SOURCE, deployed, references, resolve
+from stack import GIVEN, NEW, NEW_INSTANCE, ONE, PARAMETERS, RAW, ROOT, SOURCE, deployed, references, resolve
 
 BOTH = {"CATNAP_APP_DOMAIN", "CATNAP_INSTANCE_ID", "CATNAP_HEALTH_CHECK_ID",
         "CATNAP_BOOT_DEADLINE_SECONDS", "CATNAP_DRY_RUN"}
@@ -20,7 +20,6 @@ ENVIRONMENT = {
     "Stopper": BOTH | {"CATNAP_IDLE_MINUTES", "CATNAP_ACTIVITY_BYTES", "CATNAP_ON_SICK", "CATNAP_KEEP_AWAKE",
                        "CATNAP_HOURLY_PRICE"},
 }
-NEW_INSTANCE = {"Fn::GetAtt": ["NewHostStack", "Outputs.InstanceId"]}
 NEW_ADDRESS = {"Fn::GetAtt": ["NewHostStack", "Outputs.ElasticIp"]}
 OWN_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 ACTIONS = {
@@ -122,9 +121,6 @@ def asserted(**parameters):
 ])
 def test_rules_refuse_a_check_in_the_wrong_protocol(protocol, port, works):
     assert asserted(HealthCheckProtocol=protocol, HealthCheckPort=port) == works
-
-
-NEW = {"Host": "new", "ElasticIp": "", "HealthCheckersPrefixList": "pl-0123456789abcdef0"}
 
 
 @pytest.mark.parametrize("given, works", [
@@ -229,8 +225,8 @@ def test_a_function_may_do_what_it_does_and_nothing_else(function, act):
 
 def test_the_starter_may_write_one_tag_where_it_may_start():
     key = {"ForAllValues:StringEquals": {"aws:TagKeys": "catnap:wake-seconds"}}
-    for instance, tagged in [("", {"aws:ResourceTag/catnap:host": "false"}), ("i-0123456789abcdef0", {})]:
-        may = allowed(deployed(InstanceId=instance)["StarterRole"])
+    for given, tagged in [({}, {"aws:ResourceTag/catnap:host": "false"}), (ONE, {}), (NEW, {})]:
+        may = allowed(deployed(**given)["StarterRole"])
         assert may["ec2:CreateTags"]["Condition"] == key | {"Null": {"aws:TagKeys": "false"} | tagged}
         assert may["ec2:CreateTags"]["Resource"] == may["ec2:StartInstances"]["Resource"]
 
@@ -261,19 +257,6 @@ def test_a_certificate_is_made_only_when_none_is_given():
     assert deployed()["Certificate"]["DomainValidationOptions"] == [
         {"DomainName": "app.example.com", "HostedZoneId": "Z0123456789ABC"}]
     assert "Certificate" not in deployed(CertificateArn=arn)
-
-
-def test_a_failover_that_does_not_converge_rings_once_for_all_that_it_lasts():
-    alarm = deployed()["FailoverStuckAlarm"]
-    counted = re.findall(r"^    (\w+)[,(]", (ROOT / "shared/src/record.rs").read_text(), re.M)
-    assert alarm["MetricName"] in counted, counted
-    assert (alarm["Namespace"], alarm["Dimensions"]) == ("Catnap", [{"Name": "App", "Value": "app.example.com"}])
-    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
-    assert alarm["TreatMissingData"] == "notBreaching", "while the app naps nothing reports"
-    assert "AlarmActions" not in alarm and "Alarms" not in deployed()
-    stack = deployed(AlarmEmail="ops@example.com")
-    assert stack["FailoverStuckAlarm"]["AlarmActions"] == [{"Ref": "Alarms"}]
-    assert stack["Alarms"]["Subscription"] == [{"Protocol": "email", "Endpoint": "ops@example.com"}]
 
 
 def test_the_stopper_ticks_and_a_lost_tick_is_kept():

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use chrono::DateTime;
+use serde_json::{Value, json};
 use shared::config::SETTINGS;
+use shared::record::{self, Count};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -84,6 +87,31 @@ fn the_roles_may_do_what_the_adapters_call_and_nothing_else() {
         })
     };
     assert_eq!(words(&read("template.yaml"), is_action), called);
+}
+
+/// Name and dimension of each metric of ours that an alarm in the template reads.
+fn alarms(template: &str) -> BTreeSet<(String, String)> {
+    let value = |block: &str, key: &str| Some(block.split_once(key)?.1.split([',', '\n']).next()?.trim().to_owned());
+    let blocks = template.split("Type: AWS::CloudWatch::Alarm").skip(1);
+    let ours = blocks.filter(|block| value(block, "Namespace: ").as_deref() == Some(record::NAMESPACE));
+    ours.map(|block| {
+        (value(block, "MetricName: ").unwrap(), value(block, "Dimensions: [{ Name: ").expect("an alarm by pair"))
+    })
+    .collect()
+}
+
+#[test]
+fn each_trouble_rings_and_each_alarm_reads_what_is_written() {
+    let written = Count::TROUBLES.into_iter().map(|count| {
+        let line = record::line(DateTime::UNIX_EPOCH, "pair", "app", &[count], &json!({})).unwrap();
+        let record: Value = serde_json::from_str(&line).unwrap();
+        let [by_app, by_pair] = record["_aws"]["CloudWatchMetrics"].as_array().unwrap().as_slice() else { panic!() };
+        assert_eq!(by_app["Metrics"], by_pair["Metrics"]);
+        let dimension = by_pair["Dimensions"][0][0].as_str().unwrap();
+        assert_eq!(record[dimension], "pair");
+        (by_pair["Metrics"][0]["Name"].as_str().unwrap().to_owned(), dimension.to_owned())
+    });
+    assert_eq!(alarms(&read("template.yaml")), written.collect());
 }
 
 #[test]

@@ -148,7 +148,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     }
 
     fn write(&self, now: DateTime<Utc>, app: &str, counts: &[Count], entry: &tally::Entry<'_>) {
-        if let Ok(line) = record::line(now, app, counts, entry) {
+        if let Ok(line) = record::line(now, self.config.app_domain.as_str(), app, counts, entry) {
             self.sink.take(line);
         }
     }

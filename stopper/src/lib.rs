@@ -199,7 +199,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
     }
 
     fn write(&self, now: DateTime<Utc>, app: &str, counts: &[Count], fields: &impl serde::Serialize) {
-        if let Ok(line) = record::line(now, app, counts, fields) {
+        if let Ok(line) = record::line(now, self.config.app_domain.as_str(), app, counts, fields) {
             self.sink.take(line);
         }
     }

@@ -1,0 +1,78 @@
+"""What template.yaml has to look at: alarms that do not cry wolf."""
+
+import pytest
+from stack import NEW, NEW_INSTANCE, ONE, PARAMETERS, RAW, SOURCE, deployed
+
+MAIL = {"AlarmEmail": "ops@example.com"}
+COUNTED = {"WakeFailed", "FailoverStuck", "FailoverOff", "TickFailed", "Sick", "NoData"}
+WATCHED = {  # what AWS itself counts
+    "StarterErrors": ("AWS/Lambda", "Errors", {"Ref": "Starter"}),
+    "StarterThrottled": ("AWS/Lambda", "Throttles", {"Ref": "Starter"}),
+    "StopperErrors": ("AWS/Lambda", "Errors", {"Ref": "Stopper"}),
+    "LostTicks": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"Fn::GetAtt": ["LostTicks", "QueueName"]}),
+}
+
+def alarms(**given):
+    return {name.removesuffix("Alarm"): alarm for name, alarm in deployed(**MAIL | given).items()
+            if RAW[name]["Type"] == "AWS::CloudWatch::Alarm"}
+
+
+def test_without_a_reader_there_is_no_alarm():
+    paid = {"AWS::CloudWatch::Alarm", "AWS::SNS::Topic", "AWS::Logs::MetricFilter"}
+    assert not {name for name in deployed() if RAW[name]["Type"] in paid}
+    assert deployed(**MAIL)["Alarms"]["Subscription"] == [{"Protocol": "email", "Endpoint": "ops@example.com"}]
+
+
+@pytest.mark.parametrize("given, awake", [({}, "FleetAwake"), (ONE, "Awake"), (NEW, "Awake")])
+def test_each_alarm_mails_its_beginning_and_its_end_and_none_rings_for_a_nap(given, awake):
+    rings = alarms(**given)
+    assert rings.keys() == COUNTED | WATCHED.keys() | {awake}
+    for name, alarm in rings.items():
+        assert alarm["TreatMissingData"] == "notBreaching", name  # while it naps nothing reports
+        assert alarm["MetricName"] != "HealthCheckStatus", name  # red on every nap
+        assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "Alarms"}]
+        # CloudWatch takes a day at most, and a week with periods of an hour and more.
+        span = alarm["Period"] * int(alarm["EvaluationPeriods"])
+        assert span <= (86_400 if alarm["Period"] < 3_600 else 604_800), name
+        assert alarm.get("DatapointsToAlarm", 1) <= int(alarm["EvaluationPeriods"])
+
+
+def test_what_the_pair_counts_rings_whichever_app_it_is_of():
+    for given in ({}, ONE):
+        for name in COUNTED:  # that the functions write these: drift.rs
+            alarm = alarms(**given)[name]
+            assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("Catnap", name, "Sum")
+            assert alarm["Dimensions"] == [{"Name": "Pair", "Value": "app.example.com"}]
+    for name, (namespace, metric, of) in WATCHED.items():
+        alarm = alarms()[name]
+        assert (alarm["Namespace"], alarm["MetricName"]) == (namespace, metric)
+        assert [dimension["Value"] for dimension in alarm["Dimensions"]] == [of]
+
+
+def test_what_only_a_tick_reports_holds_until_the_next():
+    for name in {"FailoverOff", "TickFailed", "Sick", "StopperErrors"}:
+        alarm = alarms()[name]
+        assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (3600, 2, 1), name
+    assert (alarms()["NoData"]["EvaluationPeriods"], alarms()["NoData"]["DatapointsToAlarm"]) == (6, 3)
+
+
+def test_awake_for_long_is_read_from_what_ec2_reports_of_a_running_instance():
+    for given, instance in [(ONE, ONE["InstanceId"]), (NEW, NEW_INSTANCE)]:
+        alarm = alarms(AwakeAlarmHours=48, **given)["Awake"]
+        assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/EC2", "CPUUtilization", "SampleCount")
+        assert alarm["Dimensions"] == [{"Name": "InstanceId", "Value": instance}]
+        assert (alarm["Period"], alarm["EvaluationPeriods"]) == (3600, 48) and "DatapointsToAlarm" not in alarm
+
+
+def test_a_fleets_records_say_which_instance_is_awake_for_long():
+    hours = SOURCE["Mappings"]["Hours"]
+    assert {h: int(m["Minutes"]) for h, m in hours.items()} == {
+        str(h): h * 60 for h in PARAMETERS["AwakeAlarmHours"]["AllowedValues"]}
+    stack = deployed(**MAIL)
+    [to] = stack["AwakeTooLong"]["MetricTransformations"]
+    assert "DefaultValue" not in to, "it would report, and cost, all month"
+    assert stack["AwakeTooLong"]["LogGroupName"] == {"Ref": "StopperLogs"}
+    alarm = alarms()["FleetAwake"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == (to["MetricNamespace"], to["MetricName"])
+    assert "Dimensions" not in alarm
