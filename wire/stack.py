@@ -53,6 +53,8 @@ def resolve(node, parameters):
             return resolve(SOURCE["Conditions"][name], parameters)
         case {"Fn::Split": [by, str(text)]}:
             return text.split(by)
+        case {"Fn::FindInMap": [of, str() | int() as key, name]}:
+            return SOURCE["Mappings"][of][str(key)][name]
     return {key: value for key, value in out.items() if value != {"Ref": "AWS::NoValue"}}
 
 
@@ -64,6 +66,13 @@ def deployed(**given):
         name: resolve(resource["Properties"], parameters) for name, resource in RAW.items()
         if resolve(SOURCE["Conditions"].get(resource.get("Condition"), True), parameters)
     }
+
+
+def substituted(node, **values):
+    """What Fn::Sub makes of a node that `resolve` has been over: a resource that has no value here stays as (Name)."""
+    text, own = node["Fn::Sub"] if isinstance(node["Fn::Sub"], list) else (node["Fn::Sub"], {})
+    own = {name: substituted(value, **values) if isinstance(value, dict) else value for name, value in own.items()}
+    return re.sub(r"\$\{([\w.:]+)}", lambda found: str({**values, **own}.get(found[1], f"({found[1]})")), text)
 
 
 def references(node):

@@ -1,7 +1,11 @@
-"""What template.yaml has to look at: alarms that do not cry wolf."""
+"""What template.yaml has to look at: alarms that do not cry wolf, a dashboard of what is really written."""
+
+import json
+import re
 
 import pytest
-from stack import NEW, NEW_INSTANCE, ONE, PARAMETERS, RAW, SOURCE, deployed
+from scene import TICK, add_idle_target, add_target, settings, starter, stopper, wake_call
+from stack import NEW, NEW_INSTANCE, ONE, PARAMETERS, RAW, ROOT, SOURCE, deployed, substituted
 
 MAIL = {"AlarmEmail": "ops@example.com"}
 COUNTED = {"WakeFailed", "FailoverStuck", "FailoverOff", "TickFailed", "Sick", "NoData"}
@@ -76,3 +80,97 @@ def test_a_fleets_records_say_which_instance_is_awake_for_long():
     alarm = alarms()["FleetAwake"]
     assert (alarm["Namespace"], alarm["MetricName"]) == (to["MetricNamespace"], to["MetricName"])
     assert "Dimensions" not in alarm
+
+
+def dashboard(**given):
+    """The dashboard's body, as CloudWatch gets it."""
+    return json.loads(substituted(deployed(**given)["Overview"]["DashboardBody"], AppDomain="app.example.com"))
+
+
+@pytest.mark.parametrize("given", [{}, ONE, NEW])
+def test_the_dashboards_widgets_lie_side_by_side_on_a_grid_of_24(given):
+    taken = set()
+    for widget in dashboard(**given)["widgets"]:
+        across = range(widget["x"], widget["x"] + widget["width"])
+        down = range(widget["y"], widget["y"] + widget["height"])
+        assert across.stop <= 24
+        cells = {(x, y) for x in across for y in down}
+        assert cells and not cells & taken, widget
+        taken |= cells
+    assert len(taken) == 24 * (max(y for _, y in taken) + 1), "no hole"
+    assert "Overview" not in deployed(Dashboard="false", **given)
+
+
+@pytest.mark.parametrize("given, which", [({}, ""), (ONE, 'App="app.example.com"')])
+def test_the_dashboard_has_every_count_of_its_apps(given, which):
+    found, functions = set(), []
+    for widget in dashboard(**given)["widgets"]:
+        for metric in widget["properties"].get("metrics", []):
+            if not isinstance(metric[0], dict):
+                functions.append(metric[:4])
+                continue
+            names, statistic = re.fullmatch(
+                r"SEARCH\('\{Catnap,App} MetricName=(.*?) ?" + re.escape(which) + r"', '(\w+)', 3600\)",
+                metric[0]["expression"]).groups()
+            assert statistic in {"Sum", "Average", "Maximum"}
+            found |= set(re.findall(r'"(\w+)"', names))
+    counted = set(re.findall(r"^    (\w+)(?:\(u32\))?,$", (ROOT / "shared/src/record.rs").read_text(), re.M))
+    assert found == counted - {"IgnoredRequests"}, "who was ignored stands among who came"
+    assert ["AWS/Lambda", "Errors", "FunctionName", "(Starter)"] in functions
+
+
+def queries():
+    """Each query of the dashboard, by its title, with the log group it reads."""
+    for widget in dashboard()["widgets"]:
+        if widget["type"] == "log":
+            source, steps = re.fullmatch(r"SOURCE '\((\w+)Logs\)' \| (.*)", widget["properties"]["query"]).groups()
+            yield widget["properties"]["title"], source, steps
+
+
+def test_the_readme_asks_the_logs_as_the_dashboard_does():
+    readme = re.sub(r"\s+", " ", (ROOT / "README.md").read_text())
+    [hours] = [steps for title, _, steps in queries() if title.startswith("Hours awake")]
+    assert hours in readme
+
+
+def fields(steps):
+    """The fields that a query of Logs Insights reads: its words without texts, what it names itself, and its language."""
+    words = set(re.findall(r"[@\w]+", re.sub(r'"[^"]*"', "", steps)))
+    own = set(re.findall(r" as (\w+)", steps))
+    language = "filter fields stats sort limit by as desc bin 1h ispresent strcontains concat avg max sum count"
+    return {word for word in words - own - set(language.split()) if not word.isdigit() and word != "@timestamp"}
+
+
+def matches(pattern, record):
+    """Whether a JSON filter pattern of CloudWatch Logs, joined by && alone, takes a record."""
+    terms = re.findall(r"\(\$\.(\w+) (=|!=|>) (\S+)\)", pattern)
+    assert pattern.strip("{ }") == " && ".join(f"($.{field} {by} {value})" for field, by, value in terms)
+    compare = {"=": lambda a, b: a == b, "!=": lambda a, b: a != b, ">": lambda a, b: a > b}
+    assert all(field in record for field, _, _ in terms), record
+    return all(compare[by](record[field], json.loads(value)) for field, by, value in terms)
+
+
+def test_the_functions_write_what_the_dashboard_and_the_fleets_alarm_read(moto):
+    target = add_idle_target(moto)
+    awake = settings(moto, CATNAP_HOURLY_PRICE="0.05", CATNAP_HEALTH_CHECK_ID=target.check)
+    with stopper(awake) as function:
+        function.invoke(TICK)  # naps
+        function.invoke(TICK)  # asleep
+        busy, window, fresh = (add_target(moto, f"{name}.example.com", hours) for name, hours in [
+            ("busy", 30), ("window", 30), ("fresh", 20)])
+        window_tag = [{"Key": "catnap:keep-awake", "Value": "0:00-24:00 UTC"}]
+        moto.client("ec2").create_tags(Resources=[window.instance], Tags=window_tag)
+        function.invoke(TICK)
+        ticks = [record for record in function.records() if "outcome" in record]
+    with starter(awake) as function:
+        function.invoke(wake_call())
+        visits = [record for record in function.records() if "class" in record]
+    written = {"Stopper": set().union(*ticks), "Starter": set().union(*visits)}
+    for title, source, steps in queries():
+        assert fields(steps) and fields(steps) <= written[source], title
+    assert {r["outcome"] for r in ticks} >= {"stopped", "left"} and visits[-1]["action"] == "start"
+
+    newest = {record["App"]: record for record in ticks}
+    pattern = substituted(deployed(AlarmEmail="ops@example.com")["AwakeTooLong"]["FilterPattern"])
+    assert {app for app, record in newest.items() if record["state"] == "running" and matches(pattern, record)} == {busy.host}
+    assert newest[window.host]["reason"] == "window" and newest[fresh.host]["awake_minutes"] == 20 * 60
