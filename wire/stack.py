@@ -49,6 +49,10 @@ def resolve(node, parameters):
             return not value
         case {"Fn::And": [*values]}:
             return all(values)
+        case {"Fn::Or": [*values]}:
+            return any(values)
+        case {"Fn::Contains": [[*values], value]}:
+            return str(value) in values
         case {"Condition": str(name)} if len(out) == 1:
             return resolve(SOURCE["Conditions"][name], parameters)
         case {"Fn::Split": [by, str(text)]}:

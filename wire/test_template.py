@@ -1,5 +1,6 @@
 """What template.yaml promises."""
 
+import json
 import os
 import re
 import subprocess
@@ -20,6 +21,7 @@ ENVIRONMENT = {
     "Stopper": BOTH | {"CATNAP_IDLE_MINUTES", "CATNAP_ACTIVITY_BYTES", "CATNAP_ON_SICK", "CATNAP_KEEP_AWAKE",
                        "CATNAP_HOURLY_PRICE"},
 }
+HOST = yaml_parse((ROOT / "host/template.yaml").read_text())
 NEW_ADDRESS = {"Fn::GetAtt": ["NewHostStack", "Outputs.ElasticIp"]}
 OWN_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 ACTIONS = {
@@ -75,6 +77,9 @@ def test_every_parameter_is_used_described_and_in_one_group():
     ("InstanceId", ["", "i-0123456789abcdef0", "i-0a1b2c3d"], ["i-0123", "i-XYZ", "web"]),
     ("CertificateArn", ["", "arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"],
      ["arn:aws:iam::123456789012:server-certificate/web"]),
+    ("VolumeKeyArn", ["", "arn:aws:kms:eu-central-1:123456789012:key/12345678-1234-1234-1234-123456789012",
+                      "arn:aws:kms:eu-central-1:123456789012:key/mrk-12345678123412341234123456789012"],
+     ["arn:aws:kms:eu-central-1:123456789012:alias/ebs", "12345678-1234-1234-1234-123456789012"]),
     ("HealthCheckRegions", ["us-east-1,us-west-1,us-west-2", PARAMETERS["HealthCheckRegions"]["Default"]],
      ["us-east-1,us-west-2", "us-east-1,us-west-2,us-east-1", "us-east-1,us-west-2,eu-central-1",
       "us-east-1, us-west-2, eu-west-1"]),
@@ -126,16 +131,33 @@ def test_rules_refuse_a_check_in_the_wrong_protocol(protocol, port, works):
 @pytest.mark.parametrize("given, works", [
     ({}, True), ({"ElasticIp": ""}, False), (NEW, True), (NEW | {"ElasticIp": "203.0.113.10"}, False),
     (NEW | {"InstanceId": "i-0123456789abcdef0"}, False), (NEW | {"HealthCheckersPrefixList": ""}, False),
-    (NEW | {"HealthCheckProtocol": "HTTPS", "HealthCheckPort": 8443}, False),
+    (NEW | {"HealthCheckProtocol": "HTTPS", "HealthCheckPort": 8443}, False), (NEW | {"HealthCheckPort": 8000}, False),
+    (NEW | {"SubnetId": "subnet-0a1b2c3d"}, False), (NEW | {"VpcId": "vpc-0a1b2c3d"}, False),
+    (NEW | {"SubnetId": "subnet-0a1b2c3d", "VpcId": "vpc-0a1b2c3d"}, True), ({"HealthCheckPort": 8000}, True),
 ])
 def test_rules_refuse_half_a_host(given, works):
     assert asserted(**given) == works
 
 
+def test_a_new_host_is_refused_before_anything_is_made():
+    """What its own template would refuse, once the rest is half made."""
+    says = ("AllowedPattern", "AllowedValues", "MinValue", "MaxValue", "MaxLength")
+    for name, value in RAW["NewHostStack"]["Properties"]["Parameters"].items():
+        ours = PARAMETERS[value["Ref"]]
+        wanted = {key: rule for key, rule in HOST["Parameters"][name].items() if key in says}
+        if ours.get("Default") == "" and not re.fullmatch(wanted.get("AllowedPattern", ""), ""):
+            # It may be empty where there is no new host.
+            wanted["AllowedPattern"] = wanted["AllowedPattern"].replace("^", "^(", 1).removesuffix("$") + ")?$"
+        if name == "HealthPath":  # may have more than nginx's configuration bears
+            assert re.fullmatch(ours["AllowedPattern"], "/a'b") and not re.fullmatch(wanted["AllowedPattern"], "/a'b")
+            continue
+        assert {key: rule for key, rule in ours.items() if key in says} == wanted, name
+
+
 def test_with_a_new_host_the_pair_is_for_its_instance_and_address():
     stack = deployed(**NEW)
     assert "NewHostStack" not in deployed()
-    host = yaml_parse((ROOT / stack["NewHostStack"]["TemplateURL"]).read_text())
+    host = HOST
     given = {name for name, parameter in host["Parameters"].items() if "Default" not in parameter}
     assert given <= stack["NewHostStack"]["Parameters"].keys() <= host["Parameters"].keys()
     assert {value["Fn::GetAtt"][1] for value in (NEW_INSTANCE, NEW_ADDRESS)} <= {f"Outputs.{name}" for name in host["Outputs"]}
@@ -229,6 +251,30 @@ def test_the_starter_may_write_one_tag_where_it_may_start():
         may = allowed(deployed(**given)["StarterRole"])
         assert may["ec2:CreateTags"]["Condition"] == key | {"Null": {"aws:TagKeys": "false"} | tagged}
         assert may["ec2:CreateTags"]["Resource"] == may["ec2:StartInstances"]["Resource"]
+
+
+def test_a_function_may_let_ec2_use_the_volumes_key_and_no_other():
+    key = "arn:aws:kms:eu-central-1:123456789012:key/12345678-1234-1234-1234-123456789012"
+    for role in ("StarterRole", "StopperRole"):
+        assert "kms:CreateGrant" not in allowed(deployed()[role])
+        may = allowed(deployed(VolumeKeyArn=key)[role])["kms:CreateGrant"]
+        assert (may["Resource"], may["Condition"]) == (key, {"Bool": {"kms:GrantIsForAWSResource": "true"}})
+
+
+def test_concurrency_is_reserved_only_when_asked_for():
+    assert "ReservedConcurrentExecutions" not in deployed()["Starter"]
+    assert deployed(ReservedConcurrency=25)["Starter"]["ReservedConcurrentExecutions"] == 25
+    assert "ReservedConcurrentExecutions" not in deployed(ReservedConcurrency=25)["Stopper"]
+
+
+def test_each_request_to_the_api_is_logged_in_json_and_for_as_long_as_is_said():
+    stack = deployed(LogRetentionDays=7)
+    settings = stack["Stage"]["AccessLogSettings"]
+    assert settings["DestinationArn"] == {"Fn::GetAtt": ["ApiLogs", "Arn"]}
+    assert stack["ApiLogs"]["RetentionInDays"] == 7
+    line = json.loads(settings["Format"])  # what stands in quotes is escaped by API Gateway
+    assert all(value.startswith("$context.") for value in line.values())
+    assert {"status", "path", "source_ip", "error"} <= line.keys() and len(settings["Format"]) <= 3072
 
 
 def test_the_api_sends_everything_to_the_starter_and_is_throttled():
