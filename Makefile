@@ -31,6 +31,7 @@ check: $(VENV)/ready $(TOOLS)/checkov/ready $(TOOLS)/bin/cargo-deny ## Run what 
 		else echo "NOT CHECKED: the database of advisories cannot be reached"; fi
 	$(SAM) validate --lint
 	$(SAM) validate --lint --template host/template.yaml
+	$(SAM) validate --lint --template app/template.yaml
 	$(TOOLS)/checkov/bin/checkov --file host/template.yaml --framework cloudformation --compact --quiet --skip-download
 	python3 host/embed.py --check
 
