@@ -22,10 +22,11 @@ NEW_INSTANCE = {"Fn::GetAtt": ["NewHostStack", "Outputs.InstanceId"]}
 def translated():
     source = yaml_parse((ROOT / "template.yaml").read_text())
     source["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"  # the translator wants a package
-    return transform(source, {}, SimpleNamespace(load=dict))["Resources"]
+    return transform(source, {}, SimpleNamespace(load=dict))
 
 
-RAW = translated()
+TRANSLATED = translated()
+RAW = TRANSLATED["Resources"]
 
 
 def resolve(node, parameters):
@@ -57,8 +58,8 @@ def resolve(node, parameters):
             return resolve(SOURCE["Conditions"][name], parameters)
         case {"Fn::Split": [by, str(text)]}:
             return text.split(by)
-        case {"Fn::FindInMap": [of, str() | int() as key, name]}:
-            return SOURCE["Mappings"][of][str(key)][name]
+        case {"Fn::FindInMap": [of, str() as key, name]}:
+            return SOURCE["Mappings"][of][key][name]
     return {key: value for key, value in out.items() if value != {"Ref": "AWS::NoValue"}}
 
 

@@ -63,16 +63,16 @@ def test_what_only_a_tick_reports_holds_until_the_next():
 
 def test_awake_for_long_is_read_from_what_ec2_reports_of_a_running_instance():
     for given, instance in [(ONE, ONE["InstanceId"]), (NEW, NEW_INSTANCE)]:
-        alarm = alarms(AwakeAlarmHours=48, **given)["Awake"]
+        alarm = alarms(AwakeAlarmHours="48", **given)["Awake"]
         assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/EC2", "CPUUtilization", "SampleCount")
         assert alarm["Dimensions"] == [{"Name": "InstanceId", "Value": instance}]
-        assert (alarm["Period"], alarm["EvaluationPeriods"]) == (3600, 48) and "DatapointsToAlarm" not in alarm
+        assert (alarm["Period"], alarm["EvaluationPeriods"]) == (3600, "48") and "DatapointsToAlarm" not in alarm
 
 
 def test_a_fleets_records_say_which_instance_is_awake_for_long():
     hours = SOURCE["Mappings"]["Hours"]
     assert {h: int(m["Minutes"]) for h, m in hours.items()} == {
-        str(h): h * 60 for h in PARAMETERS["AwakeAlarmHours"]["AllowedValues"]}
+        h: int(h) * 60 for h in PARAMETERS["AwakeAlarmHours"]["AllowedValues"]}
     stack = deployed(**MAIL)
     [to] = stack["AwakeTooLong"]["MetricTransformations"]
     assert "DefaultValue" not in to, "it would report, and cost, all month"
