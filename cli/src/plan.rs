@@ -144,6 +144,7 @@ pub(crate) fn plan(name: &str, recording: &Recording, options: &Options) -> Plan
             activity_bytes: options.activity_bytes.0,
             boot_deadline: TimeDelta::minutes(5),
             on_sick: OnSick::Nap,
+            steer: false,
         },
         health_check: options.health_check.0,
         keep_awake: options.keep_awake.as_ref().unwrap_or(&no_windows),

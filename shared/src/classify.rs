@@ -159,6 +159,12 @@ impl Class {
         wake_on != WakeOn::Click && self != Self::Bot
     }
 
+    /// Whether a person does this, or what wakes like one. A forgotten tab that polls does not, nor does a scanner.
+    #[must_use]
+    pub fn is_of_somebody(self) -> bool {
+        matches!(self, Self::Navigation | Self::AppTab | Self::WakePath | Self::WakeCall(_))
+    }
+
     /// Whether this is Catnap's own business rather than the app's.
     #[must_use]
     pub fn is_catnaps_own(self) -> bool {

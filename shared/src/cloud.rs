@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::config::Origin;
 use crate::learned::WakeSeconds;
 use crate::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, Probe, Series};
+use crate::steer::{Lead, Marks, Steering};
 use crate::trouble::CloudError;
 
 /// Which instances to look at.
@@ -123,6 +124,31 @@ pub trait Cloud: Send + Sync {
         id: &HealthCheckId,
         since: DateTime<Utc>,
     ) -> impl Future<Output = Result<bool, CloudError>> + Send;
+
+    /// How a health check is set that may be steered (GetHealthCheck; while it is disabled ListTagsForResource as well).
+    fn steering(&self, id: &HealthCheckId) -> impl Future<Output = Result<Steering, CloudError>> + Send;
+
+    /// Writes the tag `catnap:steered` of a health check (ChangeTagsForResource).
+    fn mark(&self, id: &HealthCheckId, marks: &Marks) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// Sets where a health check leads visitors, if it still has this version (UpdateHealthCheck).
+    fn lead(&self, id: &HealthCheckId, version: i64, to: Lead) -> impl Future<Output = Result<(), CloudError>> + Send;
+
+    /// Steers a health check: marks it, and then sets it.
+    fn steer(
+        &self,
+        id: &HealthCheckId,
+        from: &Steering,
+        to: Lead,
+        now: DateTime<Utc>,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send {
+        async move {
+            if let Some(marks) = from.marks_for(to, now) {
+                self.mark(id, &marks).await?;
+            }
+            self.lead(id, from.version, to).await
+        }
+    }
 
     /// Reads metrics from `from` up to `until`, in the order asked for (GetMetricData: one call for those of the
     /// instances' region and one for the global ones; up to 500 metrics in each, and more than 100,800 datapoints

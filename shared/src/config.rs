@@ -55,6 +55,7 @@ settings! {
     KEEP_AWAKE: Some("KeepAwake"), Some("CATNAP_KEEP_AWAKE"), Some("catnap:keep-awake");
     KEEP_AWAKE_UNTIL: None, None, Some("catnap:keep-awake-until");
     ON_SICK: Some("OnSick"), Some("CATNAP_ON_SICK"), None;
+    STEER: Some("Steer"), Some("CATNAP_STEER"), None;
     DRY_RUN: Some("DryRun"), Some("CATNAP_DRY_RUN"), None;
     HOURLY_PRICE: Some("HourlyPrice"), Some("CATNAP_HOURLY_PRICE"), None;
     PROTECT: None, None, Some("catnap:protect");
@@ -248,6 +249,11 @@ impl Config {
                     .ok_or(Unreadable { takes: "seconds, a whole number from 10 to 3600" })
             })?
             .unwrap_or(TimeDelta::seconds(300));
+        let handoff = lookup.get(HANDOFF, Handoff::from_str)?.unwrap_or(Handoff::Bridge);
+        let steer = |text: &str| match (flag(text)?, handoff) {
+            (true, Handoff::Poll) => Err(Unreadable { takes: "false where Handoff is poll" }),
+            (steer, _) => Ok(steer),
+        };
         Ok(Self {
             app_domain: lookup.get(APP_DOMAIN, HostName::from_str)?.ok_or(ConfigError::Missing {
                 variable: APP_DOMAIN.variable.unwrap_or_default(),
@@ -262,7 +268,7 @@ impl Config {
             })?,
             wake_on: lookup.get(WAKE_ON, WakeOn::from_str)?.unwrap_or(WakeOn::Visit),
             wake_paths: lookup.get(WAKE_PATHS, list)?.unwrap_or_default(),
-            handoff: lookup.get(HANDOFF, Handoff::from_str)?.unwrap_or(Handoff::Bridge),
+            handoff,
             status_origin: lookup.get(STATUS_ORIGIN, status_origin)?,
             waiting_status: lookup
                 .get(WAITING_STATUS, |text| match text {
@@ -283,16 +289,11 @@ impl Config {
                 activity_bytes: lookup.get(ACTIVITY_BYTES, activity_bytes)?.flatten(),
                 boot_deadline,
                 on_sick: lookup.get(ON_SICK, OnSick::from_str)?.unwrap_or(OnSick::Nap),
+                steer: lookup.get(STEER, steer)?.unwrap_or(false),
             },
             keep_awake: lookup.get(KEEP_AWAKE, Windows::from_str)?.unwrap_or_default(),
             hourly_price: lookup.get(HOURLY_PRICE, hourly_price)?,
-            dry_run: lookup
-                .get(DRY_RUN, |text| match text {
-                    "true" => Ok(true),
-                    "false" => Ok(false),
-                    _ => Err(Unreadable { takes: "true or false" }),
-                })?
-                .unwrap_or(false),
+            dry_run: lookup.get(DRY_RUN, flag)?.unwrap_or(false),
         })
     }
 }
@@ -320,6 +321,10 @@ impl Lookup<'_> {
 fn path(text: &str) -> Result<String, Unreadable> {
     let readable = text.starts_with('/') && text.parse::<Uri>().is_ok();
     readable.then(|| text.into()).ok_or(Unreadable { takes: "a path that begins with /" })
+}
+
+fn flag(text: &str) -> Result<bool, Unreadable> {
+    text.parse().map_err(|_| Unreadable { takes: "true or false" })
 }
 
 fn list(text: &str) -> Result<Vec<WakePath>, Unreadable> {
@@ -386,12 +391,20 @@ mod tests {
             ("CATNAP_HOURLY_PRICE", "$0.05"),
             ("CATNAP_HOURLY_PRICE", "1e3"),
             ("CATNAP_HOURLY_PRICE", "-0.05"),
+            ("CATNAP_STEER", "on"),
             ("CATNAP_DRY_RUN", "yes"),
         ];
         for (variable, value) in bad {
             let message = read(&[(variable, value)]).unwrap_err().to_string();
             assert!(message.starts_with(&format!("{variable} is {value:?}: it takes ")), "{message}");
         }
+    }
+
+    #[test]
+    fn visitors_are_led_by_the_health_check_only_where_the_starter_can_answer_for_the_app() {
+        assert!(read(&[("CATNAP_STEER", "true")]).unwrap().policy.steer);
+        let error = read(&[("CATNAP_STEER", "true"), ("CATNAP_HANDOFF", "poll")]).unwrap_err().to_string();
+        assert_eq!(error, "CATNAP_STEER is \"true\": it takes false where Handoff is poll");
     }
 
     #[test]

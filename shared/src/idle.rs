@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::model::{HealthCheckConfig, Instance, InstanceState, Point, Series, Unreadable};
-use crate::noise::{self, Floor, Source};
+use crate::noise::{self, Floor, LeftOut, Source};
 use crate::schedule::Windows;
 use crate::trouble::Trouble;
 
@@ -55,6 +55,8 @@ pub struct Policy {
     pub boot_deadline: TimeDelta,
     /// What to do with an instance that nobody can reach.
     pub on_sick: OnSick,
+    /// Visitors are led by the health check (`Steer`), so there are times without any checkers.
+    pub steer: bool,
 }
 
 /// The health check of a target, as far as it is known.
@@ -74,6 +76,13 @@ pub enum HealthCheck {
         config: HealthCheckConfig,
         /// HealthCheckStatus, Minimum.
         status: Series,
+    },
+    /// Catnap itself leads visitors by it, and no checker looks.
+    Steered {
+        /// Its configuration.
+        config: HealthCheckConfig,
+        /// When a visitor, or a wake, last turned it home.
+        home_since: Option<DateTime<Utc>>,
     },
 }
 
@@ -128,7 +137,7 @@ struct Quiet {
 /// let none = Series::empty(TimeDelta::minutes(5));
 /// let policy = Policy {
 ///     idle: TimeDelta::minutes(60), activity_bytes: None,
-///     boot_deadline: TimeDelta::minutes(5), on_sick: OnSick::Nap,
+///     boot_deadline: TimeDelta::minutes(5), on_sick: OnSick::Nap, steer: false,
 /// };
 /// let decision = decide(&Facts {
 ///     now, instance: &instance, policy, protect: false, hold: false,
@@ -166,7 +175,7 @@ pub fn decide(facts: &Facts<'_>) -> IdleDecision {
         HealthCheck::Seen { config, .. } if config.disabled => {
             return Keep(KeepReason::FailoverOff { because: Unwakeable::HealthCheckDisabled });
         }
-        HealthCheck::Seen { .. } | HealthCheck::MeantNone | HealthCheck::Unknown => {}
+        HealthCheck::Seen { .. } | HealthCheck::Steered { .. } | HealthCheck::MeantNone | HealthCheck::Unknown => {}
     }
     let known_until = known_until(facts);
     let floor = floor(facts);
@@ -184,7 +193,7 @@ pub fn decide(facts: &Facts<'_>) -> IdleDecision {
             OnSick::Keep => Keep(KeepReason::Sick { since }),
         };
     }
-    if let Some(at) = last_sign(facts.visits).filter(|end| now - *end < policy.idle) {
+    if let Some(at) = last_visit(facts).filter(|end| now - *end < policy.idle) {
         return Keep(KeepReason::Visitors { at });
     }
     Nap(NapReason::Idle { since: quiet.since, quiet: known_until - quiet.since, floor: floor.bytes })
@@ -221,11 +230,12 @@ pub fn floor(facts: &Facts<'_>) -> Floor {
         return Floor { bytes, source: Source::Set };
     }
     let check = match facts.health_check {
-        HealthCheck::Seen { config, .. } => Some(config),
+        HealthCheck::Seen { config, .. } | HealthCheck::Steered { config, .. } => Some(config),
         _ => None,
     };
     let known_until = known_until(facts).unwrap_or(facts.now);
-    noise::floor(check, facts.network_in, known_until, facts.policy.idle, facts.policy.boot_deadline)
+    let Policy { idle, boot_deadline: boot, steer: pauses, .. } = facts.policy;
+    noise::floor(check, facts.network_in, known_until, LeftOut { idle, boot, pauses })
 }
 
 /// Up to when NetworkIn is known: the end of the newest complete datapoint.
@@ -300,6 +310,15 @@ fn sick_since(facts: &Facts<'_>) -> Option<DateTime<Utc>> {
     let until = last_end(status)?;
     let whole_idle_time = until - since >= facts.policy.idle;
     (whole_idle_time && is_observed(status, since.max(until - facts.policy.idle), until)).then_some(since)
+}
+
+/// When somebody was last seen at the starter.
+fn last_visit(facts: &Facts<'_>) -> Option<DateTime<Utc>> {
+    let turned_home = match facts.health_check {
+        HealthCheck::Steered { home_since, .. } => *home_since,
+        _ => None,
+    };
+    last_sign(facts.visits).max(turned_home)
 }
 
 /// The end of the newest point that is not zero: a job may report each minute that it does not run.

@@ -16,6 +16,7 @@ pub mod overrides;
 pub mod record;
 pub mod replay;
 pub mod schedule;
+pub mod steer;
 pub mod trouble;
 pub mod wake;
 

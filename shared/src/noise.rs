@@ -40,6 +40,9 @@ const ONE_IN: usize = 3;
 
 /// Checkers in each region: about two, ±30 % (measured; AWS does not document it).
 const CHECKERS_PER_REGION: f64 = 2.0 * 1.3;
+/// Less than this part of the bound came while no checker looked: they send at least 0.43 of what they may, and the
+/// scanners next to nothing.
+const PAUSE: f64 = 0.3;
 /// Bytes on the wire for one at IP level, where the instance's counter sees Ethernet.
 const ETHERNET: f64 = 1.25;
 /// Scanners, ARP, NTP and the like, for each five minutes.
@@ -88,22 +91,34 @@ fn learned_from(period: TimeDelta) -> TimeDelta {
     if period < TimeDelta::minutes(5) { LOOK_BACK_DETAILED } else { LOOK_BACK }
 }
 
+/// What of a target's traffic teaches nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The idle time, which is judged; it teaches only where it makes the floor lower.
+    pub idle: TimeDelta,
+    /// What a start may take.
+    pub boot: TimeDelta,
+    /// Whether there are times without checkers, before naps and after wakes. Such a floor would make activity of the
+    /// checkers when they are back.
+    pub pauses: bool,
+}
+
 /// The floor of a target: what its own traffic teaches, else the most that its health check is known to send.
-///
-/// `boot` is what a start may take: its traffic teaches nothing. The traffic of the idle time does only where it
-/// makes the floor lower.
 #[must_use]
 pub fn floor(
     check: Option<&HealthCheckConfig>,
     network_in: &Series,
     known_until: DateTime<Utc>,
-    idle: TimeDelta,
-    boot: TimeDelta,
+    left_out: LeftOut,
 ) -> Floor {
     let bound = health_check_bound(check, network_in.period);
     let slack = BLIP.hypot(CHECKS * ETHERNET * check.map_or(0.0, bytes_of_one));
+    let LeftOut { idle, boot, pauses } = left_out;
     let from = known_until - learned_from(network_in.period);
-    let lately = samples(network_in, from, known_until, boot);
+    let mut lately = samples(network_in, from, known_until, boot);
+    if pauses {
+        lately.retain(|value| *value >= PAUSE * bound);
+    }
     let below = (lately.len() >= A_FEW).then(|| top_of_noise(&lately, slack)).filter(|top| *top < bound);
     let above = || {
         let hours = i32::try_from((idle.num_minutes() + 59) / 60).unwrap_or(i32::MAX).max(1);

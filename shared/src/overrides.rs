@@ -57,6 +57,17 @@ pub struct Overrides {
     pub warnings: Vec<String>,
 }
 
+impl Overrides {
+    /// The health check by which visitors are led, where they are.
+    #[must_use]
+    pub fn steerable(&self) -> Option<HealthCheckId> {
+        match &self.health_check {
+            HealthCheckRef::Id(id) if self.policy.steer => Some(id.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// Reads what an instance's tags override.
 ///
 /// `is_stacks_own` says that this is the instance behind `AppDomain`, whose health check the stack made.
@@ -87,7 +98,9 @@ pub fn overrides(config: &Config, instance: &Instance, is_stacks_own: bool, now:
         }
         check => Ok(check),
     };
-    let health_check = tags.read(config::HEALTH_CHECK_ID, takes).unwrap_or(stacks_own);
+    let health_check = tags.read(config::HEALTH_CHECK_ID, takes).unwrap_or(stacks_own.clone());
+    // The roles may steer the stack's own check and no other.
+    policy.steer &= health_check == stacks_own && matches!(stacks_own, HealthCheckRef::Id(_));
     // Protection is the safe side: a value that cannot be read protects.
     let protect = tags.read(config::PROTECT, yes_or_no).unwrap_or_else(|| tags.has(config::PROTECT));
     let hold = match tags.read(config::HOLD, Hold::from_str) {

@@ -30,6 +30,8 @@ pub enum Count {
     WakeSeconds(u32),
     /// The starter answers for an app that DNS should long lead to.
     FailoverStuck,
+    /// A health check could not be steered, or keeps visitors from an app that has long been running.
+    SteerFailed,
     /// A nap that EC2 took.
     Naps,
     /// An instance that nothing watches.

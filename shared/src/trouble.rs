@@ -24,6 +24,8 @@ pub enum Trouble {
     Quota,
     /// AWS has no room for this instance type in its Availability Zone now.
     Capacity,
+    /// Somebody else has changed it since it was read.
+    Outdated,
     /// Too many calls for the account's bucket.
     Throttled,
     /// No answer in time, or no connection.
@@ -44,4 +46,12 @@ pub struct CloudError {
     pub code: String,
     /// The API's own words. For logs: they may name accounts, roles and keys.
     pub message: String,
+}
+
+impl CloudError {
+    /// Whether a health check was to be steered.
+    #[must_use]
+    pub fn is_of_steering(&self) -> bool {
+        matches!(self.operation, "UpdateHealthCheck" | "ChangeTagsForResource" | "ListTagsForResource")
+    }
 }

@@ -254,7 +254,9 @@ pub fn after_refused_start(trouble: Trouble) -> WakeReason {
         Trouble::Spot | Trouble::Unsupported | Trouble::StopProtected => {
             WakeReason::StartRefused { trouble, lasting: true }
         }
-        Trouble::Unreachable | Trouble::Unexpected => WakeReason::StartRefused { trouble, lasting: false },
+        Trouble::Outdated | Trouble::Unreachable | Trouble::Unexpected => {
+            WakeReason::StartRefused { trouble, lasting: false }
+        }
     }
 }
 

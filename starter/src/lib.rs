@@ -81,7 +81,10 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         let (mut seen, mut decision) = self.look(&asked).await;
         let mut bridged = None;
         if let Some(to) = self.bridge_to(class, &seen, &decision) {
-            let passed = self.bridge(&asked, &to, &seen).await;
+            let mut passed = self.bridge(&asked, &to, &seen).await;
+            if passed.answer.is_ok() {
+                passed.led = self.lead(&asked, &seen).await;
+            }
             if matches!(passed.answer, Err(Unbridged::Unforwarded(Unforwarded::NotReached(_)))) {
                 // It went away since it last answered.
                 self.forget_ready(&addressed.host);
@@ -135,6 +138,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
 
     fn record(&self, asked: &Asked<'_>, seen: &Seen, decision: &WakeDecision, bridged: Option<&Bridged>) {
         let mut counts = tally::counts(asked.class, seen, decision);
+        counts.extend(bridged.filter(|bridged| handoff::lead_failed(&bridged.led)).map(|_| Count::SteerFailed));
         counts.extend(bridged.filter(|bridged| bridged.failover == Failover::Stuck).map(|_| Count::FailoverStuck));
         let entry = tally::Entry::new(asked.visit, Some(asked.class)).with_seen(seen, decision).with_bridged(bridged);
         self.write(asked.moment.now, asked.addressed.host.as_str(), &counts, &entry);

@@ -67,6 +67,8 @@ pub(crate) struct Memory {
     pub(crate) dns: HashMap<HostName, Dns>,
     /// Since when apps are bridged because DNS leads elsewhere.
     pub(crate) unconverged: HashMap<HostName, Unconverged>,
+    /// When health checks were looked at that may be steered.
+    pub(crate) steering_looked_at: HashMap<HealthCheckId, DateTime<Utc>>,
 }
 
 /// An app that answered.
@@ -75,6 +77,7 @@ struct Ready {
     instance: Instance,
     /// Where; none when only Route 53 says so.
     at: Option<Destination>,
+    steerable: Option<HealthCheckId>,
 }
 
 #[derive(Debug)]
@@ -112,6 +115,8 @@ pub(crate) struct Seen {
     pub(crate) woke_within: Option<TimeDelta>,
     /// How long the last ones took.
     pub(crate) wake_seconds: WakeSeconds,
+    /// The health check by which visitors may be led.
+    pub(crate) steerable: Option<HealthCheckId>,
     /// What the tags say that could not be read.
     pub(crate) warnings: Vec<String>,
     /// What AWS refused, for the log.
@@ -155,11 +160,12 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             reached: None,
             woke_within: None,
             wake_seconds: WakeSeconds::default(),
+            steerable: None,
             warnings: Vec::new(),
             error: None,
         };
-        if let Some(Ready { instance, at }) = self.remembered_ready(&addressed.host, now) {
-            return Seen { target: Ok(instance), probe: Some(Probe::Ready), reached: at, ..nothing };
+        if let Some(Ready { instance, at, steerable }) = self.remembered_ready(&addressed.host, now) {
+            return Seen { target: Ok(instance), probe: Some(Probe::Ready), reached: at, steerable, ..nothing };
         }
         if self.config.instance_id.is_some() && addressed.host != self.config.app_domain {
             return nothing;
@@ -175,6 +181,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         let Probed { probe, reached, error } = self.probe(&addressed.host, &instance, &overrides, now).await;
         let woke_within = self.wake_that_ended(&instance, probe, now);
         let refused = self.memory().refused.get(&instance.id).and_then(|seen| seen.within(START_AGAIN_AFTER, now));
+        let steerable = overrides.steerable();
         let Overrides { hold, wake_seconds, warnings, .. } = overrides;
         Seen {
             target: Ok(instance),
@@ -184,6 +191,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             reached,
             woke_within,
             wake_seconds,
+            steerable,
             warnings,
             error,
             ..nothing
@@ -273,7 +281,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             }
         }
         if probe == Probe::Ready {
-            let ready = Ready { instance: instance.clone(), at: reached.clone() };
+            let ready = Ready { instance: instance.clone(), at: reached.clone(), steerable: overrides.steerable() };
             self.memory().ready.insert(host.clone(), At { at: now, what: ready });
         }
         Probed { probe: Some(probe), reached, error }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use shared::classify::{Ask, Class};
 use shared::model::{InstanceId, InstanceState};
 use shared::record::Count;
+use shared::steer::Lead;
 use shared::wake::{Action, WakeDecision, WakeReason};
 
 use crate::event::Visit;
@@ -32,6 +33,8 @@ pub(crate) struct Entry<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     failover: Option<Failover>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    led: Option<Lead>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'a [String],
@@ -53,6 +56,7 @@ impl<'a> Entry<'a> {
             bridged: None,
             unbridged: None,
             failover: None,
+            led: None,
             error: None,
             warnings: &[],
             method: visit.method.as_str(),
@@ -77,10 +81,13 @@ impl<'a> Entry<'a> {
 
     pub(crate) fn with_bridged(self, bridged: Option<&Bridged>) -> Self {
         let answer = bridged.map(|bridged| &bridged.answer);
+        let led = bridged.map(|bridged| &bridged.led);
         Self {
             bridged: answer.and_then(|answer| answer.as_ref().ok()).map(|answer| answer.status().as_u16()),
             unbridged: answer.and_then(|answer| answer.as_ref().err()).copied(),
             failover: bridged.map(|bridged| bridged.failover),
+            led: led.and_then(|led| *led.as_ref().ok()?),
+            error: led.and_then(|led| led.as_ref().err()).map(ToString::to_string).or(self.error),
             ..self
         }
     }

@@ -1,6 +1,7 @@
 //! The stopper: observe → decide → act → report, for every target of a tick.
 
 mod batch;
+mod lead;
 mod observe;
 mod pace;
 mod read;
@@ -20,6 +21,7 @@ use shared::record::{self, Count, Sink};
 use shared::trouble::CloudError;
 use tokio::time::Instant;
 
+use lead::Way;
 use observe::{Observed, Target};
 use pace::{Bucket, Budget};
 use read::Checks;
@@ -91,12 +93,12 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             decided.partition(|(decision, _)| matches!(decision, IdleDecision::Nap(_)));
         let (wakes, kept): (Vec<_>, Vec<_>) =
             others.into_iter().partition(|(decision, _)| matches!(decision, IdleDecision::Wake(_)));
-        let kept = kept.into_iter().map(|(decision, target)| {
-            let report = self.report(decision, Outcome::Left, None, target, now);
+        let mut left = Vec::with_capacity(kept.len());
+        for (decision, target) in kept {
+            let report = self.leave(decision, target, &tick).await;
             self.write(now, &report.app, &report.counts(), &report);
-            report
-        });
-        let kept: Vec<_> = kept.collect();
+            left.push(report);
+        }
         self.sort(&mut naps);
         let act = |(decision, target)| self.act(decision, target, &tick);
         let in_flight = |acts| stream::iter(acts).map(act).buffer_unordered(CALLS_IN_FLIGHT);
@@ -108,7 +110,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             reports.push(report);
         }
         self.remember_refused(&reports);
-        reports.extend(kept);
+        reports.extend(left);
         let summary = Summary::of(reports, self.config.dry_run);
         // A tick that finds nobody must be seen too: a tag was forgotten, or an instance deleted.
         self.write(now, self.config.app_domain.as_str(), &[], &summary.totals);
@@ -158,24 +160,43 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
     }
 
     async fn nap(&self, decision: IdleDecision, target: Target, tick: &Tick) -> Report {
-        if !self.buckets.stops.take(1.0, tick.budget.stop_until).await {
-            return self.report(decision, Outcome::Postponed, None, target, tick.now);
-        }
+        let (decision, outcome, error) = self.try_nap(decision, &target, tick).await;
+        self.report(decision, outcome, error, target, tick.now)
+    }
+
+    /// Naps an idle instance if its name is its own and its visitors have been led away: what came of it, and by what
+    /// decision.
+    async fn try_nap(
+        &self,
+        decision: IdleDecision,
+        target: &Target,
+        tick: &Tick,
+    ) -> (IdleDecision, Outcome, Option<CloudError>) {
         // One that was not listed may carry the same name, and then no visitor could wake either.
         if !tick.list_is_whole {
-            match self.carriers(&target).await.map(idle::after_counting_names) {
+            match self.carriers(target).await.map(idle::after_counting_names) {
                 Ok(None) => {}
-                Ok(Some(reason)) => {
-                    return self.report(IdleDecision::Keep(reason), Outcome::Left, None, target, tick.now);
-                }
-                Err(error) => return self.report(decision, Outcome::Postponed, Some(error), target, tick.now),
+                Ok(Some(reason)) => return (IdleDecision::Keep(reason), Outcome::Left, None),
+                Err(error) => return (decision, Outcome::Postponed, Some(error)),
             }
         }
+        let unled = match self.drain(&decision, target, tick).await {
+            Ok(Way::Clear) => None,
+            Ok(Way::Unled(error)) => Some(error),
+            Ok(Way::Draining) => return (decision, Outcome::Draining, None),
+            Ok(Way::Visited(reason)) => return (IdleDecision::Keep(reason), Outcome::Left, None),
+            Err(error) => return (decision, Outcome::Refused, Some(error)),
+        };
+        if !self.buckets.stops.take(1.0, tick.budget.stop_until).await {
+            return (decision, Outcome::Postponed, None);
+        }
         match self.cloud.stop(&target.instance.id).await {
-            Ok(()) => self.report(decision, Outcome::Stopped, None, target, tick.now),
+            Ok(()) => (decision, Outcome::Stopped, unled),
             Err(error) => {
                 let decision = idle::after_refused_stop(error.trouble).map_or(decision, IdleDecision::Keep);
-                self.report(decision, Outcome::Refused, Some(error), target, tick.now)
+                // Should that fail, the next tick puts it right.
+                let _ = self.reopen(target, tick).await;
+                (decision, Outcome::Refused, Some(error))
             }
         }
     }

@@ -6,10 +6,11 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use shared::cloud::{Cloud, Metric};
 use shared::config;
 use shared::idle::{Facts, HealthCheck, IdleDecision, KeepReason, Unwakeable, decide};
-use shared::model::{HealthCheckConfig, Hold, HostName, Instance, InstanceState, Series};
+use shared::model::{HealthCheckConfig, HealthCheckId, Hold, HostName, Instance, InstanceState, Series};
 use shared::noise;
 use shared::overrides::{HealthCheckRef, Overrides, overrides};
 use shared::record::Sink;
+use shared::steer::{Stance, Steering};
 use shared::trouble::{CloudError, Trouble};
 
 use crate::Stopper;
@@ -33,6 +34,8 @@ pub(crate) struct Target {
     network_in: Series,
     visits: Option<Series>,
     busy: Option<Series>,
+    /// The health check by which its visitors may be led.
+    pub(crate) steering: Option<(HealthCheckId, Steering)>,
     /// What AWS refused about this target.
     pub(crate) error: Option<CloudError>,
 }
@@ -97,6 +100,27 @@ impl Target {
         };
     }
 
+    /// The health check that may be steered for it.
+    fn steerable(&self) -> Option<HealthCheckId> {
+        self.overrides.steerable().filter(|_| !self.instance.state.is_gone())
+    }
+
+    fn know_steering(&mut self, id: HealthCheckId, steering: Result<Steering, CloudError>) {
+        let steering = match steering {
+            Ok(steering) => steering,
+            Err(error) => return self.know(Err(error)),
+        };
+        let config = HealthCheckConfig { disabled: false, ..steering.config };
+        let steered = |home_since| HealthCheck::Steered { config, home_since };
+        match steering.stance() {
+            Stance::Checked => self.know(Ok(config)),
+            Stance::ByHand => self.know(Ok(HealthCheckConfig { disabled: true, ..config })),
+            Stance::Away { .. } | Stance::Closed { .. } => self.health_check = steered(None),
+            Stance::Home { since } => self.health_check = steered(Some(since)),
+        }
+        self.steering = Some((id, steering));
+    }
+
     fn fill(&mut self, slot: Slot, series: Result<Option<Series>, CloudError>) {
         let series = series.unwrap_or_else(|error| {
             self.error = Some(error);
@@ -144,10 +168,17 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         let hosts = self.hosts(&instances);
         let mut targets: Vec<_> =
             instances.into_iter().zip(hosts).map(|(instance, host)| self.target(instance, host, now)).collect();
+        // At most one: the stack's own.
+        for target in &mut targets {
+            if let Some(id) = target.steerable() {
+                let steering = self.steering(&id, budget).await;
+                target.know_steering(id, steering);
+            }
+        }
         let (mut ids, mut queries) = (HashMap::<_, Vec<_>>::new(), Vec::new());
         for (index, target) in targets.iter().enumerate().filter(|(_, target)| target.lacks_facts(now)) {
-            if let (HealthCheckRef::Id(id), HealthCheck::Unknown) =
-                (&target.overrides.health_check, &target.health_check)
+            if let (HealthCheckRef::Id(id), HealthCheck::Unknown, None) =
+                (&target.overrides.health_check, &target.health_check, target.steerable())
             {
                 ids.entry(id.clone()).or_default().push(index);
             }
@@ -217,6 +248,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         let tag = config::APP_DOMAIN.tag.and_then(|tag| instance.tags.get(tag));
         let app = host.as_ref().map_or_else(|_| tag.cloned().unwrap_or_default(), ToString::to_string);
         let host = host.ok();
-        Target { app, host, instance, overrides, health_check, network_in, visits, busy, error }
+        let steering = None;
+        Target { app, host, instance, overrides, health_check, network_in, visits, busy, steering, error }
     }
 }

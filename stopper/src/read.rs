@@ -9,6 +9,7 @@ use futures_util::{StreamExt, stream};
 use shared::cloud::{Cloud, Targets};
 use shared::model::{HealthCheckConfig, HealthCheckId, Instance, Series};
 use shared::record::Sink;
+use shared::steer::Steering;
 use shared::trouble::{CloudError, Trouble};
 use tokio::time::Instant;
 
@@ -99,6 +100,15 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         drop(checks);
         read.what.extend(answers);
         read
+    }
+
+    /// Reads a health check that may be steered: each time, since the starter steers it too.
+    pub(crate) async fn steering(&self, id: &HealthCheckId, budget: &Budget) -> Result<Steering, CloudError> {
+        if self.buckets.route53.take(1.0, budget.read_until).await {
+            self.cloud.steering(id).await
+        } else {
+            Err(too_late("GetHealthCheck"))
+        }
     }
 
     async fn get_configurations(

@@ -5,6 +5,7 @@ use serde::Serialize;
 use shared::idle::{self, IdleDecision, KeepReason, Knowledge, NapReason, Outlook};
 use shared::model::{Instance, InstanceId, InstanceState};
 use shared::record::Count;
+use shared::steer::{self, Stance};
 use shared::trouble::CloudError;
 
 use crate::observe::Target;
@@ -23,6 +24,8 @@ pub enum Outcome {
     DryRun,
     /// EC2 did not take the start or the stop.
     Refused,
+    /// Visitors are led to the starter first. A later tick stops it, if nobody comes.
+    Draining,
     /// There was no time left, so the next tick starts or stops it, among the first.
     Postponed,
 }
@@ -55,6 +58,12 @@ pub struct Report {
     /// What these minutes would have cost awake, in the currency of `HourlyPrice`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saved: Option<f64>,
+    /// Where its health check led visitors when it was read; none where it is not Catnap's to steer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub led: Option<Stance>,
+    /// It could not be steered, or leads them astray.
+    #[serde(skip)]
+    steer_failed: bool,
     /// What the decision was made from.
     #[serde(flatten)]
     pub knowledge: Option<Knowledge>,
@@ -73,7 +82,7 @@ impl Report {
     pub(crate) fn new(
         decision: IdleDecision,
         outcome: Outcome,
-        stop_error: Option<CloudError>,
+        error: Option<CloudError>,
         target: Target,
         (now, hourly_price): (DateTime<Utc>, Option<f64>),
     ) -> Self {
@@ -83,11 +92,18 @@ impl Report {
         match (&decision, outcome) {
             (IdleDecision::Nap(_), Outcome::DryRun) => outlook.words = "would be stopped now, but for DryRun".into(),
             (IdleDecision::Wake(_), Outcome::DryRun) => outlook.words = "would be started now, but for DryRun".into(),
+            (IdleDecision::Nap(_), Outcome::Draining) => {
+                outlook.words =
+                    "naps in some minutes, when visitors have been led to the starter, if none comes".into();
+            }
             (IdleDecision::Nap(_) | IdleDecision::Wake(_), Outcome::Refused) => {
                 outlook.words = "the next tick tries again".into();
             }
             _ => {}
         }
+        let led = target.steering.as_ref().map(|(_, steering)| steering.stance());
+        let is_stuck = led.is_some_and(|stance| steer::is_stuck(stance, &target.instance, now));
+        let steer_failed = is_stuck || error.as_ref().is_some_and(CloudError::is_of_steering);
         let Instance { state, launched_at, stopped_at, .. } = target.instance;
         let asleep_since = stopped_at.filter(|_| state == InstanceState::Stopped);
         let awake_until = asleep_since.or((state == InstanceState::Running).then_some(now));
@@ -103,9 +119,11 @@ impl Report {
             asleep_since,
             asleep_minutes,
             saved: asleep_minutes.zip(hourly_price).map(|(minutes, price)| cost(minutes, price)),
+            led,
+            steer_failed,
             knowledge,
             outlook,
-            error: stop_error.or(target.error).map(|error| error.to_string()),
+            error: error.or(target.error).map(|error| error.to_string()),
             warnings: target.overrides.warnings,
         }
     }
@@ -133,6 +151,9 @@ impl Report {
             IdleDecision::Nap(NapReason::Sick { .. }) | IdleDecision::Keep(KeepReason::Sick { .. })
         ) {
             counts.push(Count::Sick);
+        }
+        if self.steer_failed {
+            counts.push(Count::SteerFailed);
         }
         // A refusal that says why the instance cannot be stopped is a reason, and no failure.
         if (self.naps() || self.wakes()) && self.outcome == Outcome::Refused {

@@ -89,6 +89,7 @@ impl Cell<'_> {
                 activity_bytes,
                 boot_deadline: TimeDelta::minutes(5),
                 on_sick: OnSick::Nap,
+                steer: false,
             },
             health_check: self.noise.check,
             keep_awake: &keep_awake,

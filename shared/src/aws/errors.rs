@@ -27,6 +27,7 @@ fn trouble(code: &str) -> Trouble {
         "IncorrectSpotRequestState" => Trouble::Spot,
         "InstanceLimitExceeded" | "VcpuLimitExceeded" => Trouble::Quota,
         "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacityOnHost" => Trouble::Capacity,
+        "HealthCheckVersionMismatch" => Trouble::Outdated,
         "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "ThrottledException" => Trouble::Throttled,
         _ => Trouble::Unexpected,
     }

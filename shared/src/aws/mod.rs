@@ -13,6 +13,7 @@ pub use environment::{Aws, Pace, SetUpError};
 use crate::cloud::{Cloud, Metric, Page, Targets};
 use crate::learned::WakeSeconds;
 use crate::model::{HealthCheckConfig, HealthCheckId, Instance, InstanceId, Series};
+use crate::steer::{Lead, Marks, Steering};
 use crate::trouble::CloudError;
 
 impl Cloud for Aws {
@@ -49,6 +50,18 @@ impl Cloud for Aws {
 
     async fn is_healthy(&self, id: &HealthCheckId, since: DateTime<Utc>) -> Result<bool, CloudError> {
         route53::is_healthy(&self.route53, id, since).await
+    }
+
+    async fn steering(&self, id: &HealthCheckId) -> Result<Steering, CloudError> {
+        route53::steering(&self.route53, id).await
+    }
+
+    async fn mark(&self, id: &HealthCheckId, marks: &Marks) -> Result<(), CloudError> {
+        route53::mark(&self.route53, id, marks).await
+    }
+
+    async fn lead(&self, id: &HealthCheckId, version: i64, to: Lead) -> Result<(), CloudError> {
+        route53::lead(&self.route53, id, version, to).await
     }
 
     async fn metrics(

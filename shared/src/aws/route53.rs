@@ -1,12 +1,13 @@
 //! Route 53: how a health check is set, and what its checkers see.
 
 use aws_sdk_route53::Client;
-use aws_sdk_route53::types::{HealthCheckObservation, HealthCheckType};
+use aws_sdk_route53::types::{HealthCheckObservation, HealthCheckType, Tag, TagResourceType};
 use chrono::{DateTime, Utc};
 
 use super::errors::{cloud_error, incomplete};
 use crate::cloud::Page;
 use crate::model::{CheckKind, HealthCheckConfig, HealthCheckId};
+use crate::steer::{Lead, MARK_TAG, Marks, Steering};
 use crate::trouble::CloudError;
 
 /// Checkers that must succeed for the check to be healthy (Route 53 Developer Guide: more than 18 %).
@@ -18,11 +19,67 @@ const ALL_REGIONS: usize = 8;
 const PAGE: i32 = 1_000;
 
 pub(super) async fn health_check(client: &Client, id: &HealthCheckId) -> Result<HealthCheckConfig, CloudError> {
+    get(client, id).await.map(|(config, _)| translate(&config))
+}
+
+/// A health check's configuration and version.
+async fn get(
+    client: &Client,
+    id: &HealthCheckId,
+) -> Result<(aws_sdk_route53::types::HealthCheckConfig, i64), CloudError> {
     const OPERATION: &str = "GetHealthCheck";
     let answer = client.get_health_check().health_check_id(id.as_str()).send().await;
     let answer = answer.map_err(|error| cloud_error(OPERATION, &error))?;
-    let config = answer.health_check().and_then(|check| check.health_check_config());
-    config.map(translate).ok_or_else(|| incomplete(OPERATION, "HealthCheckConfig", id.as_str()))
+    let check = answer.health_check.ok_or_else(|| incomplete(OPERATION, "HealthCheck", id.as_str()))?;
+    let config = check.health_check_config.ok_or_else(|| incomplete(OPERATION, "HealthCheckConfig", id.as_str()))?;
+    Ok((config, check.health_check_version))
+}
+
+pub(super) async fn steering(client: &Client, id: &HealthCheckId) -> Result<Steering, CloudError> {
+    let (config, version) = get(client, id).await?;
+    let config_as_ours = translate(&config);
+    let marks = if config_as_ours.disabled { read_marks(client, id).await? } else { Marks::default() };
+    Ok(Steering { config: config_as_ours, inverted: config.inverted().unwrap_or(false), version, marks })
+}
+
+/// What Catnap has written beside it; what it cannot have written itself is as good as nothing.
+async fn read_marks(client: &Client, id: &HealthCheckId) -> Result<Marks, CloudError> {
+    let answer = client
+        .list_tags_for_resource()
+        .resource_type(TagResourceType::Healthcheck)
+        .resource_id(id.as_str())
+        .send()
+        .await
+        .map_err(|error| cloud_error("ListTagsForResource", &error))?;
+    let tags = answer.resource_tag_set().map(|set| set.tags()).unwrap_or_default();
+    let value = tags.iter().find(|tag| tag.key() == Some(MARK_TAG)).and_then(|tag| tag.value());
+    Ok(value.and_then(|value| value.parse().ok()).unwrap_or_default())
+}
+
+pub(super) async fn mark(client: &Client, id: &HealthCheckId, marks: &Marks) -> Result<(), CloudError> {
+    let tag = Tag::builder().key(MARK_TAG).value(marks.to_string()).build();
+    client
+        .change_tags_for_resource()
+        .resource_type(TagResourceType::Healthcheck)
+        .resource_id(id.as_str())
+        .add_tags(tag)
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| cloud_error("ChangeTagsForResource", &error))
+}
+
+pub(super) async fn lead(client: &Client, id: &HealthCheckId, version: i64, to: Lead) -> Result<(), CloudError> {
+    client
+        .update_health_check()
+        .health_check_id(id.as_str())
+        .health_check_version(version)
+        .disabled(to.disabled())
+        .inverted(to.inverted())
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| cloud_error("UpdateHealthCheck", &error))
 }
 
 pub(super) async fn health_checks_page(

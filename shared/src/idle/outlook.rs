@@ -40,6 +40,8 @@ pub enum Health {
     Unhealthy,
     /// It is disabled.
     Disabled,
+    /// Catnap leads visitors by it, and nobody looks.
+    Steered,
     /// There is none.
     None,
     /// It could not be read, or has no sample.
@@ -129,6 +131,7 @@ pub fn knowledge(facts: &Facts<'_>) -> Option<Knowledge> {
     let health = match facts.health_check {
         HealthCheck::None | HealthCheck::MeantNone | HealthCheck::OfNoUse(_) => Health::None,
         HealthCheck::Unknown => Health::Unknown,
+        HealthCheck::Steered { .. } => Health::Steered,
         HealthCheck::Seen { config, .. } if config.disabled => Health::Disabled,
         HealthCheck::Seen { status, .. } => status
             .points
@@ -239,7 +242,7 @@ fn earliest_nap(facts: &Facts<'_>) -> Option<DateTime<Utc>> {
     let delay = super::known_until(facts).map_or(USUAL_DELAY, |known_until| now - known_until);
     let delay = delay.min(super::METRICS_ARE_STALE_AFTER);
     let quiet = super::quiet(facts, &super::floor(facts)).since + policy.idle + delay;
-    let visits = super::last_sign(facts.visits).map(|end| end + policy.idle);
+    let visits = super::last_visit(facts).map(|end| end + policy.idle);
     let at = [Some(quiet), visits, facts.keep_awake_until].into_iter().flatten().fold(now, DateTime::max);
     match facts.keep_awake.at(at) {
         Some(window) => window.until,

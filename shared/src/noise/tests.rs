@@ -57,9 +57,13 @@ fn series(count: i64, value: impl Fn(i64) -> f64) -> Series {
     Series { period: TimeDelta::minutes(5), points: points.collect() }
 }
 
+fn left_out(idle: TimeDelta) -> LeftOut {
+    LeftOut { idle, boot: TimeDelta::minutes(5), pauses: false }
+}
+
 fn floor_of(series: &Series) -> Floor {
     let known_until = series.points.last().map_or(at(0), |point| series.end_of(point));
-    floor(Some(&check()), series, known_until, AN_HOUR, TimeDelta::minutes(5))
+    floor(Some(&check()), series, known_until, left_out(AN_HOUR))
 }
 
 fn learned(series: &Series) -> f64 {
@@ -100,7 +104,7 @@ fn above_the_bound_it_learns_what_has_been_flat_for_hours() {
     // The idle time is judged, and not learned from.
     let patient = |series: &Series, hours| {
         let known_until = series.end_of(series.points.last().unwrap());
-        super::floor(Some(&check()), series, known_until, TimeDelta::hours(hours), TimeDelta::minutes(5)).source
+        super::floor(Some(&check()), series, known_until, left_out(TimeDelta::hours(hours))).source
     };
     assert_eq!((patient(&series(40, agent), 1), patient(&series(40, agent), 2)), (Source::Learned, Source::Bound));
     assert_eq!(
@@ -163,7 +167,7 @@ fn one_minute_is_learned_from_like_five() {
     let points = (0..400).map(|index| Point { at: at(0) + TimeDelta::minutes(index), value: noise(index) / 5.0 });
     let minutes = Series { period: TimeDelta::minutes(1), points: points.collect() };
     let known_until = at(80);
-    let floor = floor(Some(&check()), &minutes, known_until, AN_HOUR, TimeDelta::minutes(5));
+    let floor = floor(Some(&check()), &minutes, known_until, left_out(AN_HOUR));
     assert_eq!(floor.source, Source::Learned);
     assert!(floor.bytes > 6_320.0 && floor.bytes < 6_200.0 + LIGHT_PAGE, "{floor:?}");
 }
@@ -237,7 +241,7 @@ proptest! {
     fn a_longer_idle_time_has_no_higher_floor(series in any_traffic(), hours in 0i64..10, more in 0i64..10) {
         let known_until = series.points.last().map_or(at(0), |point| series.end_of(point));
         let floor = |hours| {
-            floor(Some(&check()), &series, known_until, TimeDelta::hours(hours), TimeDelta::minutes(5)).bytes
+            floor(Some(&check()), &series, known_until, left_out(TimeDelta::hours(hours))).bytes
         };
         prop_assert!(floor(hours + more) <= floor(hours));
     }

@@ -25,6 +25,7 @@ fn rules(keep_awake: &Windows) -> Rules<'_> {
             activity_bytes: None,
             boot_deadline: TimeDelta::minutes(5),
             on_sick: OnSick::Nap,
+            steer: false,
         },
         health_check: Some(HealthCheckConfig {
             kind: CheckKind::Http,

@@ -14,6 +14,7 @@ use http::{Request, Response};
 
 use crate::cloud::{Metric, Unforwarded};
 use crate::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, InstanceState, Point, Probe};
+use crate::steer::Marks;
 use crate::trouble::{CloudError, Trouble};
 
 /// What a simulated app answers to a request that was passed on to it.
@@ -28,6 +29,7 @@ struct World {
     now: DateTime<Utc>,
     machines: BTreeMap<InstanceId, Machine>,
     health_checks: BTreeMap<HealthCheckId, HealthCheckConfig>,
+    flags: BTreeMap<HealthCheckId, Flags>,
     page_size: usize,
     unhealthy: Vec<HealthCheckId>,
     metrics: HashMap<Metric, Vec<Point>>,
@@ -41,6 +43,20 @@ struct World {
     /// What the apps answer; without it they give back the body that they get.
     answer: Option<AppAnswer>,
     forwarded: Vec<String>,
+}
+
+/// What a health check has beside its configuration.
+#[derive(Debug, Clone)]
+struct Flags {
+    inverted: bool,
+    version: i64,
+    marks: Marks,
+}
+
+impl Default for Flags {
+    fn default() -> Self {
+        Self { inverted: false, version: 1, marks: Marks::default() }
+    }
 }
 
 /// An instance and what EC2 and the app on it do with time.
@@ -79,6 +95,7 @@ impl Sim {
             now,
             machines: BTreeMap::new(),
             health_checks: BTreeMap::new(),
+            flags: BTreeMap::new(),
             page_size: 1_000,
             unhealthy: Vec::new(),
             metrics: HashMap::new(),
@@ -94,6 +111,17 @@ impl Sim {
 
     fn world(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets a health check as a person would.
+    pub fn set_health_check(&self, id: &HealthCheckId, disabled: bool, inverted: bool) {
+        let mut world = self.world();
+        if let Some(config) = world.health_checks.get_mut(id) {
+            config.disabled = disabled;
+        }
+        let flags = world.flags.entry(id.clone()).or_default();
+        flags.inverted = inverted;
+        flags.version += 1;
     }
 
     /// The time in this cloud.

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use http::{Request, Response};
 
-use super::{Machine, Sim, World};
+use super::{Flags, Machine, Sim, World};
 use crate::cloud::{App, Cloud, Destination, Limits, Metric, Page, Targets, Unforwarded};
 use crate::learned::WakeSeconds;
 use crate::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, Probe, Series};
+use crate::steer::{Lead, Marks, Steering};
 use crate::trouble::{CloudError, Trouble};
 
 fn refused(operation: &'static str, trouble: Trouble) -> CloudError {
@@ -83,6 +84,39 @@ impl Cloud for &Sim {
         let mut world = self.world();
         world.call("GetHealthCheckStatus", id.as_str())?;
         Ok(!world.unhealthy.contains(id))
+    }
+
+    async fn steering(&self, id: &HealthCheckId) -> Result<Steering, CloudError> {
+        let config = self.health_check(id).await?;
+        let mut world = self.world();
+        if config.disabled {
+            world.call("ListTagsForResource", id.as_str())?;
+        }
+        let Flags { inverted, version, marks } = world.flags.get(id).cloned().unwrap_or_default();
+        Ok(Steering { config, inverted, version, marks })
+    }
+
+    async fn mark(&self, id: &HealthCheckId, marks: &Marks) -> Result<(), CloudError> {
+        let mut world = self.world();
+        world.call("ChangeTagsForResource", id.as_str())?;
+        world.flags.entry(id.clone()).or_default().marks = marks.clone();
+        Ok(())
+    }
+
+    async fn lead(&self, id: &HealthCheckId, version: i64, to: Lead) -> Result<(), CloudError> {
+        const OPERATION: &str = "UpdateHealthCheck";
+        let mut world = self.world();
+        world.call(OPERATION, id.as_str())?;
+        let World { health_checks, flags, .. } = &mut *world;
+        let config = health_checks.get_mut(id).ok_or_else(|| refused(OPERATION, Trouble::NotFound))?;
+        let flags = flags.entry(id.clone()).or_default();
+        if flags.version != version {
+            return Err(refused(OPERATION, Trouble::Outdated));
+        }
+        config.disabled = to.disabled();
+        flags.inverted = to.inverted();
+        flags.version += 1;
+        Ok(())
     }
 
     async fn metrics(

@@ -1,6 +1,7 @@
 //! How a waiting visitor gets to the woken app: one strategy a file.
 
 pub(crate) mod bridge;
+mod lead;
 pub(crate) mod poll;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,10 +12,13 @@ use shared::cloud::{App, Cloud, Destination, Limits};
 use shared::config::{Config, Handoff};
 use shared::model::{HostName, Instance};
 use shared::record::Sink;
+use shared::steer::Lead;
+use shared::trouble::CloudError;
 
 use crate::observe::Seen;
 use crate::{Asked, Starter};
 use bridge::{Unbridged, Unconverged};
+pub(crate) use lead::lead_failed;
 
 /// DNS is asked no more often than this.
 const LOOK_UP_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
@@ -34,6 +38,8 @@ pub(crate) struct Bridged {
     pub(crate) answer: Result<Response<Body>, Unbridged>,
     /// Whether it still needs to be bridged.
     pub(crate) failover: Failover,
+    /// Where visitors are led from now on, if anything changed, or what Route 53 refused.
+    pub(crate) led: Result<Option<Lead>, CloudError>,
 }
 
 /// Where a request is passed on to: only where the starter itself got an answer, over TLS.
@@ -79,7 +85,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             let answer = self.app.forward(to, request, limits).await.map_err(Unbridged::Unforwarded)?;
             bridge::incoming(answer, &visit.method, way_out)
         };
-        Bridged { answer: forward.await, failover }
+        Bridged { answer: forward.await, failover, led: Ok(None) }
     }
 
     /// Whether DNS leads to the instance. While it does not answer, what it said before stands.

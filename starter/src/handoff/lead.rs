@@ -1,0 +1,59 @@
+//! Leading visitors by the health check, where `Steer` is set: home as soon as the app answers, and to its checkers
+//! some minutes later.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use shared::cloud::{App, Cloud};
+use shared::record::Sink;
+use shared::steer::{self, Lead};
+use shared::trouble::{CloudError, Trouble};
+use tokio::time::timeout;
+
+use crate::observe::Seen;
+use crate::{Asked, Starter};
+
+/// A health check is looked at no more often than this: Route 53 takes five calls a second from the whole account.
+const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
+/// No visitor waits longer for it. Whoever comes next tries again.
+const WITHIN: Duration = Duration::from_secs(1);
+
+/// Whether visitors could not be led, for a reason that does not pass by itself.
+pub(crate) fn lead_failed(led: &Result<Option<Lead>, CloudError>) -> bool {
+    let passes =
+        |error: &CloudError| matches!(error.trouble, Trouble::Outdated | Trouble::Throttled | Trouble::Unreachable);
+    led.as_ref().is_err_and(|error| !passes(error))
+}
+
+impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
+    /// Leads visitors to an app that has just answered: says where to, if that is another place than before.
+    ///
+    /// # Errors
+    /// What Route 53 refused. Visitors are bridged meanwhile.
+    pub(crate) async fn lead(&self, asked: &Asked<'_>, seen: &Seen) -> Result<Option<Lead>, CloudError> {
+        let now = asked.moment.now;
+        let (Some(instance), Some(id), false) = (seen.instance(), &seen.steerable, self.config.dry_run) else {
+            return Ok(None);
+        };
+        {
+            let looked_at = &mut self.memory().steering_looked_at;
+            if looked_at.get(id).is_some_and(|at| now - *at < LOOK_AGAIN_AFTER) {
+                return Ok(None);
+            }
+            looked_at.insert(id.clone(), now);
+        }
+        let lead = async {
+            let steering = self.cloud.steering(id).await?;
+            let idle = self.config.policy.idle;
+            let lead = steer::on_answer(steering.stance(), instance, asked.class.is_of_somebody(), idle, now);
+            if let Some(lead) = lead {
+                self.cloud.steer(id, &steering, lead, now).await?;
+            }
+            Ok(lead)
+        };
+        timeout(WITHIN, lead).await.unwrap_or_else(|_| {
+            let (operation, code) = ("UpdateHealthCheck", String::new());
+            Err(CloudError { trouble: Trouble::Unreachable, operation, code, message: "not within a second".into() })
+        })
+    }
+}

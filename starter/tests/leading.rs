@@ -1,0 +1,136 @@
+//! Leading visitors home by the health check (`Steer`), over the simulated cloud.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod common;
+
+use chrono::TimeDelta;
+use common::{World, ask, request, status, visit, wake};
+use shared::cloud::Cloud;
+use shared::model::{CheckKind, HealthCheckConfig, HealthCheckId};
+use shared::steer::{Lead, Stance};
+use shared::trouble::Trouble;
+
+fn check() -> HealthCheckId {
+    "hc-1".parse().unwrap()
+}
+
+/// Asleep, its visitors led to the starter.
+async fn asleep() -> World {
+    let world = World::new().with("CATNAP_STEER", "true").with("CATNAP_HEALTH_CHECK_ID", "hc-1");
+    let config = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+    world.sim.add_health_check(&check(), config);
+    lead(&world, Lead::Closed).await;
+    world
+}
+
+/// Awake for two hours, and a nap has begun with leading its visitors away.
+async fn draining() -> World {
+    let world = asleep().await;
+    (&world.sim).start(&world.id).await.unwrap();
+    world.seconds(7_200);
+    lead(&world, Lead::Away).await;
+    world
+}
+
+async fn lead(world: &World, lead: Lead) {
+    let steering = (&world.sim).steering(&check()).await.unwrap();
+    (&world.sim).steer(&check(), &steering, lead, world.sim.now()).await.unwrap();
+}
+
+async fn stance(world: &World) -> Stance {
+    (&world.sim).steering(&check()).await.unwrap().stance()
+}
+
+#[tokio::test]
+async fn the_first_answer_after_a_wake_leads_visitors_home_and_the_checkers_take_over_later() {
+    let world = asleep().await;
+    let starter = world.starter();
+    world.seconds(60);
+    ask(&starter, &world.sim, wake()).await;
+    world.seconds(20);
+    ask(&starter, &world.sim, status()).await;
+    assert!(matches!(stance(&world).await, Stance::Closed { .. }), "the app does not answer yet");
+    world.seconds(30);
+    let since = world.sim.now();
+    assert_eq!(ask(&starter, &world.sim, visit()).await.status, 200);
+    assert_eq!((stance(&world).await, world.lines.last()["led"].clone()), (Stance::Home { since }, "home".into()));
+    world.seconds(299);
+    ask(&starter, &world.sim, visit()).await;
+    assert_eq!((stance(&world).await, world.lines.last().get("led")), (Stance::Home { since }, None));
+    world.seconds(11);
+    ask(&starter, &world.sim, visit()).await;
+    assert_eq!(stance(&world).await, Stance::Checked);
+}
+
+#[tokio::test]
+async fn a_person_ends_a_drain_and_a_scanner_does_not() {
+    let world = draining().await;
+    for scanner in [request("GET", "/wp-login.php", &[]), request("HEAD", "/", &[])] {
+        assert_eq!(world.ask(scanner).await.status, 200, "it is bridged");
+        assert!(matches!(stance(&world).await, Stance::Away { .. }));
+    }
+    assert_eq!(world.ask(visit()).await.status, 200);
+    assert!(matches!(stance(&world).await, Stance::Home { .. }));
+}
+
+#[tokio::test]
+async fn nobody_is_led_to_an_instance_that_is_about_to_be_stopped() {
+    let world = draining().await;
+    lead(&world, Lead::Closed).await;
+    assert_eq!(world.ask(visit()).await.status, 200, "it still runs");
+    assert!(matches!(stance(&world).await, Stance::Closed { .. }));
+    (&world.sim).stop(&world.id).await.unwrap();
+    assert!(world.ask(visit()).await.is_page());
+    assert!(matches!(stance(&world).await, Stance::Closed { .. }));
+}
+
+#[tokio::test]
+async fn a_route_53_that_refuses_keeps_nobody_from_the_app() {
+    for operation in ["GetHealthCheck", "ListTagsForResource", "ChangeTagsForResource", "UpdateHealthCheck"] {
+        for (trouble, counted) in
+            [(Trouble::Throttled, false), (Trouble::Outdated, false), (Trouble::NotPermitted, true)]
+        {
+            let world = draining().await;
+            world.sim.fail_next(operation, trouble);
+            let starter = world.starter();
+            assert_eq!(ask(&starter, &world.sim, visit()).await.status, 200);
+            let line = world.lines.last();
+            assert!(line["error"].as_str().unwrap().starts_with(operation), "{line}");
+            assert_eq!(line.get("SteerFailed").is_some(), counted, "{operation} {trouble:?}");
+            world.seconds(10);
+            ask(&starter, &world.sim, visit()).await;
+            assert!(matches!(stance(&world).await, Stance::Home { .. }), "the next one is led home");
+        }
+    }
+}
+
+#[tokio::test]
+async fn route_53_is_asked_once_in_ten_seconds() {
+    let world = draining().await;
+    let starter = world.starter();
+    let before = world.sim.calls("GetHealthCheck", "");
+    for _ in 0..10 {
+        ask(&starter, &world.sim, visit()).await;
+        world.seconds(1);
+    }
+    assert_eq!(world.sim.calls("GetHealthCheck", "") - before, 1);
+}
+
+#[tokio::test]
+async fn what_a_person_set_is_left_alone_and_so_is_everything_without_steer() {
+    let world = draining().await;
+    world.sim.set_health_check(&check(), true, true);
+    assert_eq!(world.ask(visit()).await.status, 200);
+    assert_eq!(stance(&world).await, Stance::ByHand);
+    for (name, value) in [("CATNAP_STEER", "false"), ("CATNAP_DRY_RUN", "true")] {
+        let world = draining().await.with(name, value);
+        let before = world.sim.calls("GetHealthCheck", "");
+        assert_eq!(world.ask(visit()).await.status, 200);
+        assert_eq!(world.sim.calls("GetHealthCheck", "") - before, 0);
+    }
+    let world = draining().await;
+    world.sim.change(&world.id, |it| it.launched_at = it.launched_at + TimeDelta::minutes(100));
+    assert_eq!(world.ask(request("GET", "/.well-known/x", &[])).await.status, 200);
+    assert!(matches!(stance(&world).await, Stance::Home { .. }), "so soon after a start no drain can have begun");
+}

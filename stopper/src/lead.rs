@@ -1,0 +1,74 @@
+//! Leading visitors by the health check around a nap, where `Steer` is set: away before it, and back to the checkers
+//! when there is none.
+
+use shared::cloud::Cloud;
+use shared::idle::{IdleDecision, KeepReason, NapReason};
+use shared::model::HealthCheckId;
+use shared::record::Sink;
+use shared::steer::{self, Drain, Lead, Stance, Steering};
+use shared::trouble::{CloudError, Trouble};
+
+use crate::observe::Target;
+use crate::{Outcome, Report, Stopper, Tick};
+
+/// How far visitors are led away from an instance that is to nap.
+pub(crate) enum Way {
+    /// Nobody comes any more, or nobody is led at all.
+    Clear,
+    /// The role may not lead them: it naps as it would without `Steer`.
+    Unled(CloudError),
+    /// Some may still come.
+    Draining,
+    /// Somebody came meanwhile, and the starter has led the visitors home.
+    Visited(KeepReason),
+}
+
+impl<C: Cloud, S: Sink> Stopper<C, S> {
+    /// Leads visitors to the starter before a nap, and closes the way when it is time. What nobody can reach needs
+    /// none of it.
+    pub(crate) async fn drain(&self, decision: &IdleDecision, target: &Target, tick: &Tick) -> Result<Way, CloudError> {
+        let (IdleDecision::Nap(NapReason::Idle { since, quiet, .. }), Some((id, seen))) = (decision, &target.steering)
+        else {
+            return Ok(Way::Clear);
+        };
+        let (lead, then) = match steer::before_nap(seen.stance(), *since + *quiet, tick.now) {
+            Drain::Begin => (Lead::Away, Way::Draining),
+            Drain::Wait => return Ok(Way::Draining),
+            Drain::Over => (Lead::Closed, Way::Clear),
+        };
+        match self.cloud.steer(id, seen, lead, tick.now).await {
+            Ok(()) => Ok(then),
+            Err(error) if error.trouble == Trouble::NotPermitted => Ok(Way::Unled(error)),
+            // The starter was faster: somebody is there.
+            Err(error) if error.trouble == Trouble::Outdated => match self.cloud.steering(id).await?.stance() {
+                Stance::Home { since } => Ok(Way::Visited(KeepReason::Visitors { at: since })),
+                _ => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the way again, after a stop that EC2 refused.
+    pub(crate) async fn reopen(&self, target: &Target, tick: &Tick) -> Result<(), CloudError> {
+        let Some((id, _)) = &target.steering else { return Ok(()) };
+        let seen = self.cloud.steering(id).await?;
+        match seen.stance() {
+            Stance::Closed { .. } => self.cloud.steer(id, &seen, Lead::Checked, tick.now).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves an instance as it is, and puts right how its visitors are led.
+    pub(crate) async fn leave(&self, decision: IdleDecision, target: Target, tick: &Tick) -> Report {
+        let due = |(id, seen): &(HealthCheckId, Steering)| {
+            let boot = target.overrides.policy.boot_deadline;
+            let lead = steer::at_a_tick(seen.stance(), &target.instance, boot, tick.now)?;
+            Some((id.clone(), seen.clone(), lead))
+        };
+        let error = match target.steering.as_ref().and_then(due).filter(|_| !self.config.dry_run) {
+            Some((id, seen, lead)) => self.cloud.steer(&id, &seen, lead, tick.now).await.err(),
+            None => None,
+        };
+        self.report(decision, Outcome::Left, error, target, tick.now)
+    }
+}

@@ -1,0 +1,268 @@
+//! Leading visitors by the health check around naps (`Steer`): ticks over the simulated cloud.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod common;
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use common::{Lines, check_id};
+use serde_json::Value;
+use shared::cloud::{Cloud, Metric};
+use shared::config::Config;
+use shared::model::{CheckKind, HealthCheckConfig, InstanceId, InstanceState, Point};
+use shared::sim::{Phases, Sim};
+use shared::steer::{Lead, Stance, Steering};
+use shared::trouble::Trouble;
+use stopper::Stopper;
+use tokio::time::Instant;
+
+/// One instance that has been running quietly and healthily for five hours.
+struct World {
+    sim: Sim,
+    lines: Lines,
+    id: InstanceId,
+}
+
+impl World {
+    fn new() -> Self {
+        let sim = Sim::new("2026-03-01T20:00:00Z".parse().unwrap());
+        let id = sim.add_instance(&"app.example.com".parse().unwrap(), Phases::default());
+        let launched_at = sim.now() - TimeDelta::hours(5);
+        sim.change(&id, |it| {
+            it.state = InstanceState::Running;
+            it.launched_at = launched_at;
+        });
+        let config = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+        sim.add_health_check(&check_id(0), config);
+        let world = Self { sim, lines: Lines::default(), id };
+        world.quiet(300);
+        world
+    }
+
+    /// Metrics of the last minutes: nobody came, and the app was well.
+    fn quiet(&self, minutes: i64) {
+        self.traffic(minutes, 31_000.0);
+        for ago in 1..=minutes {
+            let at = self.sim.now() - TimeDelta::minutes(ago);
+            self.sim.put(Metric::HealthStatus(check_id(0)), Point { at, value: 1.0 });
+        }
+    }
+
+    fn traffic(&self, minutes: i64, bytes: f64) {
+        let metric = Metric::NetworkIn { instance: self.id.clone(), period: TimeDelta::minutes(5) };
+        for ago in (1..=minutes / 5).rev().map(|number| number * 5) {
+            let at = self.sim.now() - TimeDelta::minutes(ago);
+            self.sim.put(metric.clone(), Point { at, value: bytes });
+        }
+    }
+
+    fn stopper(&self, steer: &str) -> Stopper<&Sim, &Lines> {
+        let config = Config::read(|name| match name {
+            "CATNAP_APP_DOMAIN" => Some("app.example.com".into()),
+            "CATNAP_INSTANCE_ID" => Some(self.id.to_string()),
+            "CATNAP_HEALTH_CHECK_ID" => Some(check_id(0).to_string()),
+            "CATNAP_STEER" => Some(steer.into()),
+            _ => None,
+        });
+        Stopper::new(config.unwrap(), &self.sim, &self.lines)
+    }
+
+    /// A tick of a cold stopper: what it did.
+    async fn tick(&self) -> Value {
+        self.stopper("true").tick(self.sim.now(), Instant::now() + Duration::from_secs(300)).await.unwrap();
+        self.lines.0.lock().unwrap().iter().rfind(|record| record["app"] == "app.example.com").unwrap().clone()
+    }
+
+    /// Five quiet minutes without checkers, and a tick.
+    async fn five_minutes_later(&self) -> Value {
+        self.sim.advance(TimeDelta::minutes(5));
+        self.traffic(5, 700.0);
+        self.tick().await
+    }
+
+    async fn steering(&self) -> Steering {
+        (&self.sim).steering(&check_id(0)).await.unwrap()
+    }
+
+    async fn stance(&self) -> Stance {
+        self.steering().await.stance()
+    }
+
+    async fn lead(&self, lead: Lead) {
+        let steering = self.steering().await;
+        (&self.sim).steer(&check_id(0), &steering, lead, self.sim.now()).await.unwrap();
+    }
+
+    fn state(&self) -> InstanceState {
+        self.sim.instance(&self.id).state
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.sim.now()
+    }
+}
+
+fn told(record: &Value) -> (&str, &str, &str) {
+    let text = |key: &str| record[key].as_str().unwrap_or_default();
+    (text("decision"), text("reason"), text("outcome"))
+}
+
+#[tokio::test]
+async fn visitors_are_led_away_before_a_nap_and_not_led_back_by_it() {
+    let world = World::new();
+    assert_eq!(told(&world.tick().await), ("nap", "idle", "draining"));
+    let began = world.now();
+    assert_eq!((world.stance().await, world.state()), (Stance::Away { since: began }, InstanceState::Running));
+    let record = world.five_minutes_later().await;
+    assert_eq!((told(&record), &record["led"]["to"]), (("nap", "idle", "stopped"), &"away".into()));
+    assert!(matches!(world.stance().await, Stance::Closed { .. }), "until the next start");
+    assert_eq!(world.state(), InstanceState::Stopping);
+    let (marks, sets) = (world.sim.calls("ChangeTagsForResource", ""), world.sim.calls("UpdateHealthCheck", ""));
+    assert_eq!((marks, sets), (2, 2));
+    world.sim.advance(TimeDelta::minutes(60));
+    assert_eq!(told(&world.tick().await), ("skip", "not-running", "left"));
+    assert!(matches!(world.stance().await, Stance::Closed { .. }));
+}
+
+#[tokio::test]
+async fn a_nap_waits_until_metrics_are_known_of_the_time_when_all_had_let_go() {
+    let world = World::new();
+    world.tick().await;
+    world.sim.advance(TimeDelta::minutes(5)); // NetworkIn is as old as before
+    assert_eq!(told(&world.tick().await), ("nap", "idle", "draining"));
+    world.sim.advance(TimeDelta::minutes(5));
+    world.traffic(10, 700.0);
+    assert_eq!(told(&world.tick().await), ("nap", "idle", "stopped"));
+}
+
+#[tokio::test]
+async fn who_came_in_the_blind_spot_is_seen_and_the_checkers_take_over_again() {
+    let world = World::new();
+    world.tick().await;
+    world.sim.advance(TimeDelta::minutes(5));
+    world.traffic(5, 90_000.0); // came before the traffic was led away, and could not be seen yet
+    assert_eq!(told(&world.tick().await), ("keep", "active", "left"));
+    assert_eq!((world.stance().await, world.state()), (Stance::Checked, InstanceState::Running));
+}
+
+#[tokio::test]
+async fn a_visitor_whom_the_starter_led_home_keeps_it_awake() {
+    let world = World::new();
+    world.tick().await;
+    world.sim.advance(TimeDelta::minutes(2));
+    world.lead(Lead::Home).await;
+    world.sim.advance(TimeDelta::minutes(3));
+    world.traffic(5, 700.0);
+    let record = world.tick().await;
+    assert_eq!(told(&record), ("keep", "visitors", "left"));
+    assert!(matches!(world.stance().await, Stance::Home { .. }), "for some minutes");
+    assert_eq!(told(&world.five_minutes_later().await), ("keep", "visitors", "left"));
+    assert_eq!((world.stance().await, world.state()), (Stance::Checked, InstanceState::Running));
+}
+
+#[tokio::test]
+async fn a_visitor_between_the_look_and_the_stop_is_not_shut_out() {
+    let world = World::new();
+    world.tick().await;
+    world.sim.advance(TimeDelta::minutes(5));
+    world.traffic(5, 700.0);
+    // The starter leads home after the tick has read the health check: simulated by another version.
+    world.sim.fail_next("UpdateHealthCheck", Trouble::Outdated);
+    let record = world.tick().await;
+    assert_eq!((told(&record).2, world.state()), ("refused", InstanceState::Running));
+    world.lead(Lead::Home).await;
+    assert_eq!(told(&world.tick().await), ("keep", "visitors", "left"));
+}
+
+#[tokio::test]
+async fn what_a_person_set_is_left_alone_and_no_nap_comes_of_it() {
+    for (disabled, inverted) in [(true, false), (true, true), (false, true)] {
+        let world = World::new();
+        world.sim.set_health_check(&check_id(0), disabled, inverted);
+        let before = world.steering().await;
+        assert_eq!(told(&world.tick().await), ("keep", "failover-off", "left"));
+        assert_eq!((world.steering().await, world.sim.calls("UpdateHealthCheck", "")), (before, 0));
+    }
+    let world = World::new();
+    world.tick().await;
+    world.sim.set_health_check(&check_id(0), true, false); // in the middle of a drain
+    assert_eq!(told(&world.five_minutes_later().await), ("keep", "failover-off", "left"));
+}
+
+#[tokio::test]
+async fn what_was_left_steered_is_put_right_by_the_next_tick() {
+    // The instance was started by hand, and no visitor came.
+    let world = World::new();
+    world.lead(Lead::Closed).await;
+    let now = world.now();
+    world.sim.change(&world.id, |it| it.launched_at = now - TimeDelta::minutes(6));
+    assert_eq!(told(&world.tick().await), ("keep", "recent", "left"));
+    assert_eq!(world.stance().await, Stance::Checked);
+    // It crashed while the health check counted as healthy whatever it did.
+    let world = World::new();
+    world.lead(Lead::Home).await;
+    world.sim.change(&world.id, |it| it.state = InstanceState::Stopped);
+    world.tick().await;
+    assert!(matches!(world.stance().await, Stance::Closed { .. }));
+}
+
+#[tokio::test]
+async fn a_stop_that_ec2_refuses_does_not_keep_visitors_away() {
+    let world = World::new();
+    world.tick().await;
+    world.sim.fail_next("StopInstances", Trouble::StopProtected);
+    assert_eq!(told(&world.five_minutes_later().await), ("keep", "protected", "refused"));
+    assert_eq!(world.stance().await, Stance::Checked);
+}
+
+#[tokio::test]
+async fn each_call_can_fail_and_two_ticks_later_it_naps() {
+    for operation in ["ChangeTagsForResource", "UpdateHealthCheck", "GetHealthCheck", "ListTagsForResource"] {
+        for trouble in [Trouble::Throttled, Trouble::Unreachable, Trouble::Unexpected, Trouble::Outdated] {
+            for ticks_before in 0..2 {
+                let world = World::new();
+                for _ in 0..ticks_before {
+                    world.tick().await;
+                    world.sim.advance(TimeDelta::minutes(5));
+                    world.traffic(5, 700.0);
+                }
+                world.sim.fail_next(operation, trouble);
+                world.tick().await;
+                for _ in 0..2 {
+                    world.five_minutes_later().await;
+                }
+                let what = format!("{operation} {trouble:?} after {ticks_before} ticks");
+                assert_ne!(world.state(), InstanceState::Running, "{what}");
+                assert!(matches!(world.stance().await, Stance::Closed { .. }), "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_steer_naps_as_it_would_without_and_says_so() {
+    let world = World::new();
+    world.sim.fail_next("ChangeTagsForResource", Trouble::NotPermitted);
+    let record = world.tick().await;
+    assert_eq!((told(&record), &record["SteerFailed"]), (("nap", "idle", "stopped"), &1.into()));
+    assert!(record["error"].as_str().unwrap().starts_with("ChangeTagsForResource"));
+}
+
+#[tokio::test]
+async fn an_app_that_is_kept_away_for_long_is_counted() {
+    let world = World::new();
+    world.lead(Lead::Away).await;
+    world.sim.advance(TimeDelta::hours(1));
+    world.sim.fail_next("UpdateHealthCheck", Trouble::Throttled);
+    assert_eq!(world.tick().await["SteerFailed"], 1);
+}
+
+#[tokio::test]
+async fn without_steer_and_in_a_dry_run_nothing_is_led() {
+    let world = World::new();
+    world.stopper("false").tick(world.now(), Instant::now() + Duration::from_secs(300)).await.unwrap();
+    assert_eq!((world.state(), world.sim.calls("UpdateHealthCheck", "")), (InstanceState::Stopping, 0));
+    assert_eq!(world.sim.calls("ListTagsForResource", ""), 0);
+}
