@@ -6,6 +6,7 @@
 - gives starting and stopping a duration, renews LaunchTime on a start and refuses to start what is still stopping;
 - can set an instance's launch time back and its state, can refuse the next calls of one operation, can throttle one
   as EC2 does, and can forget all metrics;
+- counts a health check's version up with each change, and refuses a change of an older one;
 - understands CloudWatch's newest protocol, which the Rust SDK speaks.
 """
 
@@ -29,6 +30,8 @@ from moto.core.utils import utcnow
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instances import Instance, StateReason
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.route53.exceptions import Route53ClientError
+from moto.route53.responses import Route53
 from werkzeug.serving import run_simple
 
 import rpc_cbor
@@ -89,6 +92,27 @@ class Phases:
         timer = threading.Timer(seconds, arrive)
         timer.daemon = True
         timer.start()
+
+
+class HealthCheckVersionMismatch(Route53ClientError):
+    code = 409
+
+    def __init__(self) -> None:
+        super().__init__("HealthCheckVersionMismatch", "The health check has been changed since it was read.")
+
+
+def count_versions() -> None:
+    """In moto a health check's version is always 1."""
+    update = Route53.update_health_check
+
+    def update_and_count(response: Any) -> Any:
+        check = response.backend.get_health_check(response._get_param("HealthCheckId"))
+        if response._get_param("HealthCheckVersion") not in (None, check.health_check_version):
+            raise HealthCheckVersionMismatch
+        check.health_check_version += 1
+        return update(response)
+
+    setattr(Route53, "update_health_check", update_and_count)
 
 
 def rest_operations(service: str) -> list[tuple[str, re.Pattern[str], str]]:
@@ -218,6 +242,7 @@ def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     phases = Phases()
     phases.install()
+    count_versions()
     run_simple("127.0.0.1", int(sys.argv[1]), Stand(phases), threaded=True, request_handler=MotoRequestHandler)
 
 

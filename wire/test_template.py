@@ -13,7 +13,8 @@ from samcli.yamlhelper import yaml_parse
 from stack import GIVEN, NEW, NEW_INSTANCE, ONE, PARAMETERS, RAW, ROOT, SOURCE, deployed, references, resolve
 
 BOTH = {"CATNAP_APP_DOMAIN", "CATNAP_INSTANCE_ID", "CATNAP_HEALTH_CHECK_ID",
-        "CATNAP_BOOT_DEADLINE_SECONDS", "CATNAP_DRY_RUN"}
+        "CATNAP_BOOT_DEADLINE_SECONDS", "CATNAP_STEER",
+        "CATNAP_DRY_RUN"}
 ENVIRONMENT = {
     "Starter": BOTH | {"CATNAP_HEALTH_PATH", "CATNAP_ORIGIN", "CATNAP_WAKE_ON", "CATNAP_WAKE_PATHS",
                        "CATNAP_WAITING_STATUS", "CATNAP_STATUS_ORIGIN", "CATNAP_HANDOFF", "CATNAP_APP_NAME",
@@ -126,6 +127,25 @@ def asserted(**parameters):
 ])
 def test_rules_refuse_a_check_in_the_wrong_protocol(protocol, port, works):
     assert asserted(HealthCheckProtocol=protocol, HealthCheckPort=port) == works
+
+
+@pytest.mark.parametrize("given, works", [
+    ({"Schedule": "rate(5 minutes)"}, True), ({"Schedule": "rate(10 minutes)"}, True), ({}, False),
+    ({"Schedule": "rate(15 minutes)"}, False), ({"Schedule": "rate(5 minutes)", "Handoff": "poll"}, False),
+])
+def test_visitors_are_led_only_where_ticks_are_close_and_the_starter_answers_for_the_app(given, works):
+    assert asserted(Steer="true", **given) == works
+
+
+@pytest.mark.parametrize("steer, more", [("false", 0), ("true", 3)])
+def test_a_role_may_steer_the_stacks_own_health_check_where_it_shall(steer, more):
+    setting = {"route53:UpdateHealthCheck", "route53:ListTagsForResource", "route53:ChangeTagsForResource"}
+    for role in ("StarterRole", "StopperRole"):
+        for given in ({}, ONE):
+            may = allowed(deployed(Steer=steer, **given)[role])
+            assert len(setting & may.keys()) == more
+            own = {"Fn::Sub": "arn:${AWS::Partition}:route53:::healthcheck/${HealthCheck}"}
+            assert all(may[action]["Resource"] == own for action in setting & may.keys())
 
 
 @pytest.mark.parametrize("given, works", [

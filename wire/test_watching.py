@@ -8,7 +8,7 @@ from scene import TICK, add_idle_target, add_target, settings, starter, stopper,
 from stack import NEW, NEW_INSTANCE, ONE, PARAMETERS, RAW, ROOT, SOURCE, deployed, substituted
 
 MAIL = {"AlarmEmail": "ops@example.com"}
-COUNTED = {"WakeFailed", "FailoverStuck", "FailoverOff", "TickFailed", "Sick", "NoData"}
+COUNTED = {"WakeFailed", "FailoverStuck", "SteerFailed", "FailoverOff", "TickFailed", "Sick", "NoData"}
 WATCHED = {  # what AWS itself counts
     "StarterErrors": ("AWS/Lambda", "Errors", {"Ref": "Starter"}),
     "StarterThrottled": ("AWS/Lambda", "Throttles", {"Ref": "Starter"}),

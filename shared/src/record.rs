@@ -46,8 +46,15 @@ pub enum Count {
 
 impl Count {
     /// What someone has to look at. The template has an alarm for each.
-    pub const TROUBLES: [Self; 6] =
-        [Self::WakeFailed, Self::FailoverStuck, Self::FailoverOff, Self::NoData, Self::Sick, Self::TickFailed];
+    pub const TROUBLES: [Self; 7] = [
+        Self::WakeFailed,
+        Self::FailoverStuck,
+        Self::SteerFailed,
+        Self::FailoverOff,
+        Self::NoData,
+        Self::Sick,
+        Self::TickFailed,
+    ];
 
     /// The metric's name: the variant's.
     fn name(self) -> String {

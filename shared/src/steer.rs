@@ -236,7 +236,7 @@ pub fn on_answer(
         // After a wake whoever asks; in a drain a person ends it, and a scanner does not.
         Stance::Away { .. } => (by_somebody || now - instance.launched_at < idle).then_some(Lead::Home),
         // Between the last look and the stop nobody may come in by this door.
-        Stance::Closed { since } => (instance.launched_at > since).then_some(Lead::Home),
+        Stance::Closed { since } => (instance.launched_at >= since).then_some(Lead::Home),
         Stance::Home { since } => (now - since >= HOME_FOR).then_some(Lead::Checked),
         Stance::Checked | Stance::ByHand => None,
     }

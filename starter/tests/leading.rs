@@ -130,7 +130,7 @@ async fn what_a_person_set_is_left_alone_and_so_is_everything_without_steer() {
         assert_eq!(world.sim.calls("GetHealthCheck", "") - before, 0);
     }
     let world = draining().await;
-    world.sim.change(&world.id, |it| it.launched_at = it.launched_at + TimeDelta::minutes(100));
+    world.sim.change(&world.id, |it| it.launched_at += TimeDelta::minutes(100));
     assert_eq!(world.ask(request("GET", "/.well-known/x", &[])).await.status, 200);
     assert!(matches!(stance(&world).await, Stance::Home { .. }), "so soon after a start no drain can have begun");
 }
