@@ -1,7 +1,7 @@
 # `make` alone prints what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-handoff fuzz build sam-local page screenshots host-boot clean
+.PHONY: help demo test check bench bench-handoff fuzz build sam-local page screenshots snapshots host-boot clean
 
 TOOLS := .tools
 VENV := $(TOOLS)/venv
@@ -32,7 +32,7 @@ check: $(VENV)/ready $(TOOLS)/checkov/ready $(TOOLS)/bin/cargo-deny ## Run what 
 	$(SAM) validate --lint
 	$(SAM) validate --lint --template host/template.yaml
 	$(SAM) validate --lint --template app/template.yaml
-	$(TOOLS)/checkov/bin/checkov --file host/template.yaml --framework cloudformation --compact --quiet --skip-download
+	$(TOOLS)/checkov/bin/checkov --config-file .checkov.yaml
 	python3 host/embed.py --check
 
 build: $(VENV)/ready ## Build the deployable artifacts with SAM (about 10 minutes)
@@ -64,6 +64,9 @@ page: $(VENV)/ready page-binary ## Show the waiting page in each of its phases, 
 
 screenshots: $(VENV)/ready page-binary ## Take the README's screenshots of the waiting page anew (needs Chromium)
 	@$(PYTHON) wire/page/serve.py --screenshots
+
+snapshots: $(VENV)/ready ## Write what the templates are translated to, as wire/snapshots has it, anew
+	$(PYTHON) wire/stack.py
 
 host-boot: $(VENV)/ready $(TOOLS)/host-image/ready ## Boot the host's user data as a machine: cloud-init, systemd, Docker (root; about 10 minutes)
 	CATNAP_HOST_BOOT=1 unshare --net sh -c 'ip link set lo up && exec $(PYTHON) -m pytest -q wire/host/machine'

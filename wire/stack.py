@@ -1,9 +1,12 @@
-"""template.yaml as CloudFormation would be given it, for whichever parameters."""
+"""template.yaml as CloudFormation would be given it, for whichever parameters. `make snapshots` runs this file."""
 
+import json
 import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
+
+import yaml
 
 os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")  # no call is made; boto wants to know
 from samcli.yamlhelper import yaml_parse  # noqa: E402
@@ -99,3 +102,30 @@ def references(node):
             found.update(name.split(".")[0] for name in re.findall(r"\$\{([\w.]+)}", text))
         found |= references(value)
     return found
+
+
+SNAPSHOTS = ROOT / "wire/snapshots"
+
+
+class Readable(yaml.SafeDumper):
+    """Texts of several lines stay so."""
+
+
+Readable.add_representer(str, lambda dumper, text: dumper.represent_scalar(
+    "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None))
+
+
+def snapshots():
+    """What each template comes to, by the file that has it."""
+    app = yaml_parse((ROOT / "app/template.yaml").read_text())["Resources"]
+    host = yaml_parse((ROOT / "host/template.yaml").read_text())["Resources"]
+    host["Instance"]["Properties"]["UserData"] = "as host/cloud-init.yaml and host/files say"
+    for name, resources in {"template": RAW, "app": app, "host": host}.items():
+        plain = json.loads(json.dumps(resources))  # without aliases and types of its own
+        yield SNAPSHOTS / f"{name}.yaml", yaml.dump(plain, Dumper=Readable, width=118, allow_unicode=True)
+
+
+if __name__ == "__main__":
+    SNAPSHOTS.mkdir(exist_ok=True)
+    for path, text in snapshots():
+        path.write_text(text)

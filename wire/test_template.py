@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from samcli.yamlhelper import yaml_parse
-from stack import GIVEN, NEW, NEW_INSTANCE, ONE, PARAMETERS, RAW, ROOT, SOURCE, deployed, references, resolve
+from stack import (
+    GIVEN, NEW, NEW_INSTANCE, ONE, PARAMETERS, RAW, ROOT, SOURCE, TRANSLATED, deployed, references, resolve, snapshots,
+)
 
 BOTH = {"CATNAP_APP_DOMAIN", "CATNAP_INSTANCE_ID", "CATNAP_HEALTH_CHECK_ID",
         "CATNAP_BOOT_DEADLINE_SECONDS", "CATNAP_STEER",
@@ -50,6 +52,20 @@ def test_sam_validate_finds_nothing():
         env=os.environ | {"SAM_CLI_TELEMETRY": "0"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert run.returncode == 0 and "is a valid SAM Template" in run.stdout, run.stdout
     assert not re.search(r"^\[?[EWI]\d{4}", run.stdout, re.M), run.stdout
+
+
+def test_cfn_lint_finds_nothing_in_what_cloudformation_is_given(tmp_path):
+    told = json.loads(json.dumps(TRANSLATED))
+    told["Resources"]["NewHostStack"]["Properties"]["TemplateURL"] = "https://s3.amazonaws.com/bucket/host.yaml"
+    (tmp_path / "translated.json").write_text(json.dumps(told, indent=1))
+    run = subprocess.run([Path(sys.executable).with_name("cfn-lint"), tmp_path / "translated.json"], text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.parametrize("path, text", [pytest.param(*it, id=it[0].stem) for it in snapshots()])
+def test_a_change_of_what_is_deployed_is_seen_in_review(path, text):
+    assert path.read_text() == text, "if it is meant: make snapshots, and look at the difference"
 
 
 def test_no_resource_waits_for_itself():
