@@ -1,7 +1,7 @@
 # `make` alone prints what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-handoff fuzz build sam-local page screenshots snapshots host-boot clean
+.PHONY: help demo test check bench bench-handoff fuzz build zips sam-local page screenshots snapshots host-boot clean
 
 TOOLS := .tools
 VENV := $(TOOLS)/venv
@@ -33,11 +33,22 @@ check: $(VENV)/ready $(TOOLS)/checkov/ready $(TOOLS)/bin/cargo-deny ## Run what 
 	$(SAM) validate --lint --template host/template.yaml
 	$(SAM) validate --lint --template app/template.yaml
 	$(TOOLS)/checkov/bin/checkov --config-file .checkov.yaml
+	$(TOOLS)/checkov/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	python3 host/embed.py --check
 
 build: $(VENV)/ready ## Build the deployable artifacts with SAM (about 10 minutes)
 	$(SAM) build
 	@ls -l .aws-sam/build/*/bootstrap
+
+ARCHITECTURE ?= x86_64
+zips: $(VENV)/ready ## Build each function as a zip that Lambda takes, for ARCHITECTURE (x86_64 or arm64; about 10 minutes)
+	@mkdir -p target/zips
+	@for function in starter stopper; do \
+		cargo lambda build --locked --release --$(subst x86_64,x86-64,$(ARCHITECTURE)) --output-format zip \
+			--package $$function --bin $$function --lambda-dir target/zips/$(ARCHITECTURE) || exit 1; \
+		mv target/zips/$(ARCHITECTURE)/$$function/bootstrap.zip target/zips/catnap-$$function-$(ARCHITECTURE).zip; \
+	done
+	@ls -l target/zips/*-$(ARCHITECTURE).zip
 
 bench: $(VENV)/ready ## Measure: naps against visits; the pair against the proof of concept, a crowd, the wake filter, a fleet (about 15 minutes)
 	cargo bench --locked --package shared --no-default-features --bench accuracy
@@ -116,10 +127,10 @@ $(TOOLS)/ubuntu/ready: wire/host/requirements.txt
 	@$(TOOLS)/ubuntu/bin/pip install --quiet --disable-pip-version-check --requirement wire/host/requirements.txt
 	@touch $@
 
-# Of its own, since it wants older versions of what the other tools need.
+# Of their own, since they want other versions of what the other tools need.
 $(TOOLS)/checkov/ready:
 	@rm -rf $(TOOLS)/checkov && python3 -m venv $(TOOLS)/checkov
-	@$(TOOLS)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+	@$(TOOLS)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30 check-jsonschema==0.39.0
 	@touch $@
 
 $(TOOLS)/host-image/ready: wire/host/machine/image.sh
