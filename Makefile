@@ -50,9 +50,10 @@ zips: $(VENV)/ready ## Build each function as a zip that Lambda takes, for ARCHI
 	done
 	@ls -l target/zips/*-$(ARCHITECTURE).zip
 
-bench: $(VENV)/ready ## Measure: naps against visits; the pair against the proof of concept, a crowd, the wake filter, a fleet (about 15 minutes)
+bench: $(VENV)/ready ## Measure: naps against visits; the pair against the proof of concept, a crowd, the wake filter, a fleet; what it costs (about 15 minutes)
 	cargo bench --locked --package shared --no-default-features --bench accuracy
 	$(PYTHON) wire/bench.py --build
+	$(PYTHON) wire/cost.py
 
 bench-handoff: $(VENV)/ready debug-binaries ## Measure how a waiting visitor gets to the app, in a real browser (Linux, root, about 40 minutes)
 	PYTHONPATH=wire $(PYTHON) -m handoff.bench
