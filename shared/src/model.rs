@@ -197,7 +197,7 @@ pub struct Series {
 }
 
 /// One datapoint.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Point {
     /// The start of what it covers.
     pub at: DateTime<Utc>,

@@ -12,16 +12,22 @@ mod respond;
 mod tally;
 mod wording;
 
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Mutex;
 
 use chrono::{DateTime, Utc};
 use http::Response;
-use lambda_http::Body;
+use lambda_http::{Adapter, Body, IntoResponse, Request};
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use serde::Serialize;
+use serde_json::Value;
 use shared::classify::{Class, classify};
 use shared::cloud::{App, Cloud, Destination, Unforwarded};
 use shared::config::Config;
 use shared::record::{self, Count, Sink};
 use shared::wake::{self, Action, WakeDecision};
+use tower::Service;
 
 pub use event::{Mended, Sent, Visit, mend};
 pub use http_app::HttpApp;
@@ -51,6 +57,16 @@ pub struct Moment {
     pub nonce: String,
 }
 
+/// An answer whose body `lambda_http` must not touch: it would read text by the charset that it claims, and write
+/// it anew as UTF-8.
+struct AsItIs(Response<Body>);
+
+impl IntoResponse for AsItIs {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        Box::pin(ready(self.0))
+    }
+}
+
 /// A request, and what it is about.
 #[derive(Debug)]
 struct Asked<'a> {
@@ -64,6 +80,27 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     /// Puts a starter together. Asks nothing of anybody yet.
     pub fn new(config: Config, cloud: C, app: A, sink: S) -> Self {
         Self { config, cloud, app, sink, memory: Mutex::default() }
+    }
+
+    /// Answers one event of API Gateway (payload 2.0) as Lambda brings it, in the form in which Lambda takes it back.
+    ///
+    /// # Errors
+    /// What is wrong with an event that is no HTTP request of API Gateway.
+    pub async fn invoke(
+        &self,
+        event: LambdaEvent<Value>,
+        moment: &Moment,
+    ) -> Result<impl Serialize + use<C, A, S>, Diagnostic> {
+        let LambdaEvent { payload, context } = event;
+        let Mended { request, sent } = mend(payload).map_err(|error| {
+            record::failure(&self.sink, moment.now, &error);
+            Diagnostic { error_type: "NotAnHttpRequest".into(), error_message: error.to_string() }
+        })?;
+        let answer = tower::service_fn(|request: Request| {
+            let visit = Visit::new(&request, sent.clone());
+            async move { Ok::<_, Diagnostic>(AsItIs(self.answer(&visit, moment).await)) }
+        });
+        Adapter::from(answer).call(LambdaEvent::new(request, context)).await
     }
 
     /// Answers one request.

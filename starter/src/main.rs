@@ -2,21 +2,16 @@
 
 #![recursion_limit = "256"] // the SDK nests its futures deeply
 
-use std::future::ready;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use http::Response;
-use lambda_http::{Adapter, Body, IntoResponse, Request};
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use shared::aws::{Aws, Pace};
 use shared::config::Config;
 use shared::record::{self, Stdout};
-use starter::{HttpApp, Mended, Moment, Starter, Visit, mend};
-use tower::Service;
+use starter::{HttpApp, Moment, Starter};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -35,30 +30,10 @@ async fn serve() -> Result<(), Error> {
     let aws = Aws::from_environment(Pace::Visitor, variable)?;
     let starter = &Starter::new(config, aws, HttpApp::default(), Stdout);
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
-        let LambdaEvent { payload, context } = event;
-        let Mended { request, sent } = mend(payload).map_err(|error| {
-            record::failure(&Stdout, Utc::now(), &error);
-            Diagnostic { error_type: "NotAnHttpRequest".into(), error_message: error.to_string() }
-        })?;
-        let moment = moment(context.deadline());
-        let answer = tower::service_fn(|request: Request| {
-            let visit = Visit::new(&request, sent.clone());
-            let moment = &moment;
-            async move { Ok::<_, Diagnostic>(AsItIs(starter.answer(&visit, moment).await)) }
-        });
-        Adapter::from(answer).call(LambdaEvent::new(request, context)).await
+        let moment = moment(event.context.deadline());
+        starter.invoke(event, &moment).await
     }))
     .await
-}
-
-/// An answer whose body `lambda_http` must not touch: it would read text by the charset that it claims, and write
-/// it anew as UTF-8.
-struct AsItIs(Response<Body>);
-
-impl IntoResponse for AsItIs {
-    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
-        Box::pin(ready(self.0))
-    }
 }
 
 /// Time for the answer itself to get out before Lambda's own time-out.

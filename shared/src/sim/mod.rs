@@ -1,21 +1,45 @@
 //! The port over a simulated cloud: deterministic, with its own clock, without waiting.
 //!
 //! Instances go through EC2's phases, the app starts some time after its instance, metrics can be read late,
-//! and any call can be made to fail. Only [`Sim::advance`] moves time.
+//! and any call can be made to fail. Only [`Sim::advance`] and [`Sim::advance_to`] move time.
+//!
+//! A test sets what it needs by hand: an instance ([`Sim::add_instance`]), datapoints ([`Sim::put`]), a health check.
+//! With [`Sim::bring_to_life`] an instance is watched by checkers, looked for by DNS and counted by CloudWatch, and
+//! everything follows from what happens: [`Sim::events`] tells it.
 
+mod checkers;
+mod control;
+mod dns;
+mod event;
+mod machine;
+mod metrics;
 mod port;
+mod steering;
+pub mod traffic;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use http::header::ACCEPT;
 use http::{Request, Response};
 
 use crate::cloud::{Metric, Unforwarded};
-use crate::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, InstanceState, Point, Probe};
-use crate::steer::Marks;
+use crate::model::{HealthCheckConfig, HealthCheckId, HostName, InstanceId, Point};
 use crate::trouble::{CloudError, Trouble};
+use checkers::Watch;
+use dns::Named;
+use machine::Machine;
+use metrics::Store;
+use steering::Flags;
+use traffic::Page;
+
+pub use control::Life;
+pub use dns::Browser;
+pub use event::{Event, Happening, Lead};
+pub use machine::Phases;
+pub use metrics::Which;
 
 /// What a simulated app answers to a request that was passed on to it.
 pub type AppAnswer = fn(Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Unforwarded>;
@@ -30,61 +54,45 @@ struct World {
     machines: BTreeMap<InstanceId, Machine>,
     health_checks: BTreeMap<HealthCheckId, HealthCheckConfig>,
     flags: BTreeMap<HealthCheckId, Flags>,
+    /// Those of them whose checkers really look.
+    watches: BTreeMap<HealthCheckId, Watch>,
     page_size: usize,
     unhealthy: Vec<HealthCheckId>,
-    metrics: HashMap<Metric, Vec<Point>>,
-    metric_delay: TimeDelta,
-    unreadable: Vec<Metric>,
+    metrics: Store,
+    /// What of NetworkIn people sent: the truth, which nobody can read.
+    people: HashMap<Metric, Vec<Point>>,
+    /// Whether a datapoint shows before its period is over.
+    shows_partial_points: bool,
+    /// How long DescribeInstances may show an instance as it was before its last change.
+    describe_lag: TimeDelta,
     /// What fails, and after how many calls of its operation that do not.
     faults: Vec<(usize, CloudError)>,
-    calls: Vec<String>,
-    /// Whom DNS leads visitors to.
+    /// What fails as long as it stands here.
+    refusals: BTreeMap<&'static str, Trouble>,
+    /// The account's buckets of EC2, where they are metered.
+    buckets: Option<BTreeMap<&'static str, Bucket>>,
+    /// How often each operation was called for each subject.
+    calls: BTreeMap<String, usize>,
+    /// Whom DNS leads visitors to, where a test says so.
     dns: HashMap<HostName, IpAddr>,
+    failovers: Vec<Named>,
     /// What the apps answer; without it they give back the body that they get.
     answer: Option<AppAnswer>,
     forwarded: Vec<String>,
+    /// What a browser opens there.
+    page: Page,
+    events: Vec<Event>,
+    /// When the running minute ends.
+    minute_ends: DateTime<Utc>,
 }
 
-/// What a health check has beside its configuration.
-#[derive(Debug, Clone)]
-struct Flags {
-    inverted: bool,
-    version: i64,
-    marks: Marks,
-}
-
-impl Default for Flags {
-    fn default() -> Self {
-        Self { inverted: false, version: 1, marks: Marks::default() }
-    }
-}
-
-/// An instance and what EC2 and the app on it do with time.
-#[derive(Debug)]
-struct Machine {
-    instance: Instance,
-    phases: Phases,
-    /// When the current phase ends, and with which state.
-    next: Option<(DateTime<Utc>, InstanceState)>,
-    /// What the app answers once it is up.
-    app: Probe,
-}
-
-/// How long things take.
+/// Tokens for calls, as EC2 meters them.
 #[derive(Debug, Clone, Copy)]
-pub struct Phases {
-    /// From StartInstances to `running`.
-    pub pending: TimeDelta,
-    /// From `running` to the app's first answer.
-    pub app_start: TimeDelta,
-    /// From StopInstances to `stopped`.
-    pub stopping: TimeDelta,
-}
-
-impl Default for Phases {
-    fn default() -> Self {
-        Self { pending: TimeDelta::seconds(15), app_start: TimeDelta::seconds(25), stopping: TimeDelta::seconds(30) }
-    }
+struct Bucket {
+    holds: f64,
+    per_second: f64,
+    tokens: f64,
+    at: DateTime<Utc>,
 }
 
 impl Sim {
@@ -96,32 +104,29 @@ impl Sim {
             machines: BTreeMap::new(),
             health_checks: BTreeMap::new(),
             flags: BTreeMap::new(),
+            watches: BTreeMap::new(),
             page_size: 1_000,
             unhealthy: Vec::new(),
-            metrics: HashMap::new(),
-            metric_delay: TimeDelta::zero(),
-            unreadable: Vec::new(),
+            metrics: Store::default(),
+            people: HashMap::new(),
+            shows_partial_points: false,
+            describe_lag: TimeDelta::zero(),
             faults: Vec::new(),
-            calls: Vec::new(),
+            refusals: BTreeMap::new(),
+            buckets: None,
+            calls: BTreeMap::new(),
             dns: HashMap::new(),
+            failovers: Vec::new(),
             answer: None,
             forwarded: Vec::new(),
+            page: Page::Heavy,
+            events: Vec::new(),
+            minute_ends: now,
         }))
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Sets a health check as a person would.
-    pub fn set_health_check(&self, id: &HealthCheckId, disabled: bool, inverted: bool) {
-        let mut world = self.world();
-        if let Some(config) = world.health_checks.get_mut(id) {
-            config.disabled = disabled;
-        }
-        let flags = world.flags.entry(id.clone()).or_default();
-        flags.inverted = inverted;
-        flags.version += 1;
     }
 
     /// The time in this cloud.
@@ -133,128 +138,125 @@ impl Sim {
     /// Lets time pass.
     pub fn advance(&self, time: TimeDelta) {
         let mut world = self.world();
-        world.now += time;
-        let now = world.now;
-        world.machines.values_mut().for_each(|machine| machine.catch_up(now));
+        let to = world.now + time;
+        world.advance_to(to);
     }
 
-    /// Adds a stopped instance that carries `host`, and gives it the id that is next in order.
-    pub fn add_instance(&self, host: &HostName, phases: Phases) -> InstanceId {
-        let mut world = self.world();
-        let number = world.machines.len() + 1;
-        #[expect(clippy::expect_used, reason = "the format is an instance id's")]
-        let id: InstanceId = format!("i-{number:017x}").parse().expect("an instance id");
-        let instance = Instance {
-            id: id.clone(),
-            state: InstanceState::Stopped,
-            state_reason: Some("Client.UserInitiatedShutdown".into()),
-            stopped_at: Some(world.now - TimeDelta::hours(12)),
-            launched_at: world.now - TimeDelta::days(1),
-            public_address: Some(Ipv4Addr::new(192, 0, 2, u8::try_from(number % 256).unwrap_or(0)).into()),
-            tags: BTreeMap::from([("catnap:host".into(), host.to_string())]),
-            detailed_monitoring: false,
-            spot: false,
-            instance_store_root: false,
-        };
-        world.machines.insert(id.clone(), Machine { instance, phases, next: None, app: Probe::Ready });
-        id
+    /// Lets time pass up to a moment; nothing happens when that has been.
+    pub fn advance_to(&self, to: DateTime<Utc>) {
+        self.world().advance_to(to);
     }
 
-    /// Changes an instance behind Catnap's back, as an operator would in the console.
-    ///
-    /// # Panics
-    /// When there is no such instance.
-    pub fn change(&self, id: &InstanceId, change: impl FnOnce(&mut Instance)) {
-        change(&mut self.world().machine(id).instance);
-    }
-
-    /// From now on the app on this instance answers like this once it is up.
-    ///
-    /// # Panics
-    /// When there is no such instance.
-    pub fn app_answers(&self, id: &InstanceId, probe: Probe) {
-        self.world().machine(id).app = probe;
-    }
-
-    /// From now on every app that is up answers passed on requests like this.
-    pub fn apps_answer(&self, answer: AppAnswer) {
-        self.world().answer = Some(answer);
-    }
-
-    /// The requests that were passed on to apps, by method and address.
+    /// What has happened since this was last asked.
     #[must_use]
-    pub fn forwarded(&self) -> Vec<String> {
-        self.world().forwarded.clone()
-    }
-
-    /// From now on DNS leads `host` to this address.
-    pub fn point_dns(&self, host: &HostName, address: IpAddr) {
-        self.world().dns.insert(host.clone(), address);
-    }
-
-    /// An instance as it is now.
-    ///
-    /// # Panics
-    /// When there is no such instance.
-    #[must_use]
-    pub fn instance(&self, id: &InstanceId) -> Instance {
-        self.world().machine(id).instance.clone()
-    }
-
-    /// Adds a health check.
-    pub fn add_health_check(&self, id: &HealthCheckId, config: HealthCheckConfig) {
-        self.world().health_checks.insert(id.clone(), config);
-    }
-
-    /// Makes a health check's checkers fail.
-    pub fn set_unhealthy(&self, id: &HealthCheckId) {
-        self.world().unhealthy.push(id.clone());
-    }
-
-    /// Sets a datapoint; it can be read once its period and the metrics' delay have passed.
-    pub fn put(&self, metric: Metric, point: Point) {
-        let mut world = self.world();
-        let points = world.metrics.entry(metric).or_default();
-        points.retain(|other| other.at != point.at);
-        points.push(point);
-        points.sort_by_key(|point| point.at);
-    }
-
-    /// From now on metrics can be read this long after the end of their period.
-    pub fn set_metric_delay(&self, delay: TimeDelta) {
-        self.world().metric_delay = delay;
-    }
-
-    /// From now on CloudWatch cannot read this metric.
-    pub fn set_unreadable(&self, metric: Metric) {
-        self.world().unreadable.push(metric);
-    }
-
-    /// From now on lists come in pages of so many.
-    pub fn set_page_size(&self, items: usize) {
-        self.world().page_size = items;
-    }
-
-    /// Makes the next call of `operation` fail.
-    pub fn fail_next(&self, operation: &'static str, trouble: Trouble) {
-        self.fail_after(operation, 0, trouble);
-    }
-
-    /// Makes one call of `operation` fail, after so many that do not.
-    pub fn fail_after(&self, operation: &'static str, calls: usize, trouble: Trouble) {
-        let (code, message) = ("Simulated".into(), format!("simulated: {trouble:?}"));
-        self.world().faults.push((calls, CloudError { trouble, operation, code, message }));
-    }
-
-    /// How often `operation` was called for `subject`; an empty one counts all.
-    #[must_use]
-    pub fn calls(&self, operation: &str, subject: &str) -> usize {
-        let of = |call: &&String| call.starts_with(operation) && call.ends_with(subject);
-        self.world().calls.iter().filter(of).count()
+    pub fn events(&self) -> Vec<Event> {
+        std::mem::take(&mut self.world().events)
     }
 }
 
 impl World {
+    fn advance_to(&mut self, to: DateTime<Utc>) {
+        while let Some(next) = self.due().filter(|next| *next <= to) {
+            self.now = self.now.max(next);
+            self.happen();
+        }
+        self.now = self.now.max(to);
+        self.catch_up();
+    }
+
+    /// When something happens next by itself.
+    fn due(&self) -> Option<DateTime<Utc>> {
+        let lives = self.machines.values().any(|machine| machine.meter.is_some());
+        let machines = self.machines.values().filter_map(Machine::due);
+        let checks = self.watches.values().map(Watch::due);
+        machines.chain(checks).chain(lives.then_some(self.minute_ends)).min()
+    }
+
+    fn happen(&mut self) {
+        self.catch_up();
+        self.check();
+        if self.minute_ends <= self.now {
+            self.end_minute();
+        }
+    }
+
+    fn catch_up(&mut self) {
+        let Self { now, machines, events, .. } = self;
+        let mut tell = |what| events.push(Event { at: *now, what });
+        machines.values_mut().for_each(|machine| machine.catch_up(*now, &mut tell));
+    }
+
+    /// The checkers that are due look.
+    fn check(&mut self) {
+        let Self { now, machines, watches, events, .. } = self;
+        let mut turned = false;
+        for (id, watch) in watches.iter_mut().filter(|(_, watch)| watch.due() <= *now) {
+            let Some(machine) = machines.get_mut(&watch.instance) else { continue };
+            let before = watch.healthy;
+            let bytes = watch.check(*now, machine.passes_check(*now));
+            machine.receive(bytes, machine::By::Noise);
+            if watch.healthy != before {
+                let (well, of) = watch.tally();
+                let what = Happening::Health { check: id.clone(), healthy: watch.healthy, well, of };
+                events.push(Event { at: *now, what });
+                turned = true;
+            }
+        }
+        if turned {
+            self.turn_dns();
+        }
+    }
+
+    fn turn_dns(&mut self) {
+        let Self { now, watches, failovers, events, .. } = self;
+        for Named { host, failover } in failovers {
+            let healthy = watches.get(&failover.check).is_none_or(|watch| watch.healthy);
+            let lead = if healthy { Lead::Instance } else { Lead::Gateway };
+            if lead != failover.lead {
+                failover.lead = lead;
+                events.push(Event { at: *now, what: Happening::Dns { host: host.clone(), to: lead } });
+            }
+        }
+    }
+
+    fn end_minute(&mut self) {
+        let end = self.minute_ends;
+        let five_end = end.timestamp() % 300 == 0;
+        let (minute, five) = (TimeDelta::minutes(1), TimeDelta::minutes(5));
+        let Self { machines, metrics, people, watches, .. } = self;
+        for (id, machine) in machines {
+            let (running, detailed) = (machine.is_running(), machine.instance.detailed_monitoring);
+            let Some(meter) = machine.meter.as_mut() else { continue };
+            let counts = meter.minute_ends(running, five_end);
+            for (count, period) in counts.into_iter().zip([minute, five]) {
+                let Some(count) = count.filter(|_| period == five || detailed) else { continue };
+                let metric = Metric::NetworkIn { instance: id.clone(), period };
+                if count.people > 0.0 {
+                    let points = people.entry(metric.clone()).or_default();
+                    points.push(Point { at: end - period, value: count.people });
+                }
+                metrics.arrive(metric, Point { at: end - period, value: count.bytes });
+            }
+        }
+        for (id, watch) in watches {
+            if let Some(healthy) = watch.minute_ends() {
+                let value = f64::from(u8::from(healthy));
+                metrics.arrive(Metric::HealthStatus(id.clone()), Point { at: end - minute, value });
+            }
+        }
+        self.minute_ends = end + minute;
+    }
+
+    /// What comes in for a request of the app: for a page all that belongs to it.
+    fn bytes_in(&self, request: &Request<Vec<u8>>) -> f64 {
+        let accepts = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        if accepts.contains("text/html") { self.page.bytes_in() } else { 700.0 }
+    }
+
+    fn start_minutes(&mut self) {
+        self.minute_ends = self.now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(self.now) + TimeDelta::minutes(1);
+    }
+
     #[expect(clippy::expect_used, reason = "a test's own mistake, told at once")]
     fn machine(&mut self, id: &InstanceId) -> &mut Machine {
         self.machines.get_mut(id).expect("no such simulated instance")
@@ -262,59 +264,34 @@ impl World {
 
     /// Notes a call, and fails it if it was told to.
     fn call(&mut self, operation: &'static str, subject: &str) -> Result<(), CloudError> {
-        self.calls.push(format!("{operation} {subject}"));
+        *self.calls.entry(format!("{operation} {subject}")).or_default() += 1;
         match self.faults.iter().position(|(_, fault)| fault.operation == operation) {
             Some(index) if self.faults[index].0 == 0 => return Err(self.faults.remove(index).1),
             Some(index) => self.faults[index].0 -= 1,
             None => {}
         }
-        Ok(())
+        if let Some(trouble) = self.refusals.get(operation) {
+            return Err(refused(operation, *trouble));
+        }
+        let bucket = self.buckets.as_mut().and_then(|buckets| buckets.get_mut(operation));
+        if bucket.is_none_or(|bucket| bucket.take(self.now)) {
+            Ok(())
+        } else {
+            Err(refused(operation, Trouble::Throttled))
+        }
     }
 }
 
-impl Machine {
-    fn catch_up(&mut self, now: DateTime<Utc>) {
-        if let Some((_, state)) = self.next.take_if(|(at, _)| *at <= now) {
-            self.instance.state = state;
-        }
+impl Bucket {
+    fn take(&mut self, now: DateTime<Utc>) -> bool {
+        let since = (now - self.at).as_seconds_f64();
+        (self.tokens, self.at) = ((self.tokens + since * self.per_second).min(self.holds), now);
+        let there = self.tokens >= 1.0;
+        self.tokens -= if there { 1.0 } else { 0.0 };
+        there
     }
+}
 
-    fn start(&mut self, now: DateTime<Utc>) -> Result<(), Trouble> {
-        match self.instance.state {
-            InstanceState::Running | InstanceState::Pending => Ok(()),
-            InstanceState::Stopped => {
-                self.instance.state = InstanceState::Pending;
-                self.instance.state_reason = None;
-                self.instance.stopped_at = None;
-                self.instance.launched_at = now;
-                self.next = Some((now + self.phases.pending, InstanceState::Running));
-                Ok(())
-            }
-            _ => Err(Trouble::WrongState),
-        }
-    }
-
-    fn stop(&mut self, now: DateTime<Utc>) -> Result<(), Trouble> {
-        match self.instance.state {
-            InstanceState::Stopping | InstanceState::Stopped => Ok(()),
-            InstanceState::Running => {
-                self.instance.state = InstanceState::Stopping;
-                self.instance.state_reason = Some("Client.UserInitiatedShutdown".into());
-                self.instance.stopped_at = Some(now);
-                self.next = Some((now + self.phases.stopping, InstanceState::Stopped));
-                Ok(())
-            }
-            _ => Err(Trouble::WrongState),
-        }
-    }
-
-    fn probe(&self, now: DateTime<Utc>) -> Probe {
-        match self.instance.state {
-            InstanceState::Running if now < self.instance.launched_at + self.phases.pending + self.phases.app_start => {
-                Probe::Refused
-            }
-            InstanceState::Running => self.app,
-            _ => Probe::TimedOut,
-        }
-    }
+fn refused(operation: &'static str, trouble: Trouble) -> CloudError {
+    CloudError { trouble, operation, code: "Simulated".into(), message: format!("simulated: {trouble:?}") }
 }

@@ -2,19 +2,18 @@
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use http::{Request, Response};
 
-use super::{Flags, Machine, Sim, World};
+use super::dns::GATEWAY;
+use super::event::{Event, Lead};
+use super::machine::{By, Meter};
+use super::{Machine, Sim, World, refused};
 use crate::cloud::{App, Cloud, Destination, Limits, Metric, Page, Targets, Unforwarded};
 use crate::learned::WakeSeconds;
-use crate::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, Probe, Series};
-use crate::steer::{Lead, Marks, Steering};
+use crate::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, Point, Probe, Series};
+use crate::steer::{self, Marks, Steering};
 use crate::trouble::{CloudError, Trouble};
-
-fn refused(operation: &'static str, trouble: Trouble) -> CloudError {
-    CloudError { trouble, operation, code: "Simulated".into(), message: String::new() }
-}
 
 impl Cloud for &Sim {
     async fn instances_page(
@@ -29,7 +28,9 @@ impl Cloud for &Sim {
             Targets::Tagged => instance.tags.contains_key("catnap:host") && !instance.state.is_gone(),
             Targets::Host(host) => instance.tags.get("catnap:host").is_some_and(|tag| tag == host.as_str()),
         };
-        let found: Vec<_> = world.machines.values().map(|machine| &machine.instance).filter(wanted).cloned().collect();
+        let (now, lag) = (world.now, world.describe_lag);
+        let shown = world.machines.values().map(|machine| machine.shown(now, lag));
+        let found: Vec<_> = shown.filter(wanted).cloned().collect();
         match targets {
             Targets::One(_) if found.is_empty() => Err(refused("DescribeInstances", Trouble::NotFound)),
             _ => Ok(world.page_of(found.into_iter().map(Ok).collect(), page)),
@@ -40,18 +41,21 @@ impl Cloud for &Sim {
         const OPERATION: &str = "StartInstances";
         let mut world = self.world();
         world.call(OPERATION, id.as_str())?;
-        let World { now, machines, .. } = &mut *world;
+        let World { now, machines, events, .. } = &mut *world;
         let machine = machines.get_mut(id).ok_or_else(|| refused(OPERATION, Trouble::NotFound))?;
-        machine.start(*now).map_err(|trouble| refused(OPERATION, trouble))
+        let mut tell = |what| events.push(Event { at: *now, what });
+        machine.start(*now, &mut tell).map_err(|trouble| refused(OPERATION, trouble))
     }
 
     async fn stop(&self, id: &InstanceId) -> Result<(), CloudError> {
         const OPERATION: &str = "StopInstances";
         let mut world = self.world();
         world.call(OPERATION, id.as_str())?;
-        let World { now, machines, .. } = &mut *world;
+        let World { now, machines, events, .. } = &mut *world;
         let machine = machines.get_mut(id).ok_or_else(|| refused(OPERATION, Trouble::NotFound))?;
-        machine.stop(*now).map_err(|trouble| refused(OPERATION, trouble))
+        let mut tell = |what| events.push(Event { at: *now, what });
+        let stopped = machine.stop(*now, "Client.UserInitiatedShutdown", &mut tell);
+        stopped.map_err(|trouble| refused(OPERATION, trouble))
     }
 
     async fn tag_wake_seconds(&self, id: &InstanceId, value: &WakeSeconds) -> Result<(), CloudError> {
@@ -80,10 +84,10 @@ impl Cloud for &Sim {
         Ok(world.page_of(all, page))
     }
 
-    async fn is_healthy(&self, id: &HealthCheckId, _since: DateTime<Utc>) -> Result<bool, CloudError> {
+    async fn is_healthy(&self, id: &HealthCheckId, since: DateTime<Utc>) -> Result<bool, CloudError> {
         let mut world = self.world();
         world.call("GetHealthCheckStatus", id.as_str())?;
-        Ok(!world.unhealthy.contains(id))
+        Ok(world.watches.get(id).map_or(!world.unhealthy.contains(id), |watch| watch.is_healthy(since)))
     }
 
     async fn steering(&self, id: &HealthCheckId) -> Result<Steering, CloudError> {
@@ -92,7 +96,7 @@ impl Cloud for &Sim {
         if config.disabled {
             world.call("ListTagsForResource", id.as_str())?;
         }
-        let Flags { inverted, version, marks } = world.flags.get(id).cloned().unwrap_or_default();
+        let super::steering::Flags { inverted, version, marks } = world.flags.get(id).cloned().unwrap_or_default();
         Ok(Steering { config, inverted, version, marks })
     }
 
@@ -103,20 +107,8 @@ impl Cloud for &Sim {
         Ok(())
     }
 
-    async fn lead(&self, id: &HealthCheckId, version: i64, to: Lead) -> Result<(), CloudError> {
-        const OPERATION: &str = "UpdateHealthCheck";
-        let mut world = self.world();
-        world.call(OPERATION, id.as_str())?;
-        let World { health_checks, flags, .. } = &mut *world;
-        let config = health_checks.get_mut(id).ok_or_else(|| refused(OPERATION, Trouble::NotFound))?;
-        let flags = flags.entry(id.clone()).or_default();
-        if flags.version != version {
-            return Err(refused(OPERATION, Trouble::Outdated));
-        }
-        config.disabled = to.disabled();
-        flags.inverted = to.inverted();
-        flags.version += 1;
-        Ok(())
+    async fn lead(&self, id: &HealthCheckId, version: i64, to: steer::Lead) -> Result<(), CloudError> {
+        self.world().lead(id, version, to)
     }
 
     async fn metrics(
@@ -127,19 +119,34 @@ impl Cloud for &Sim {
     ) -> Result<Vec<Option<Series>>, CloudError> {
         let mut world = self.world();
         world.call("GetMetricData", "")?;
-        let readable_until = world.now - world.metric_delay;
-        let series = metrics.iter().map(|metric| {
-            let period = metric.period();
-            let points = world.metrics.get(metric).map_or(&[][..], Vec::as_slice).iter().copied();
-            let readable =
-                points.filter(|point| (from..until).contains(&point.at) && point.at + period <= readable_until);
-            (!world.unreadable.contains(metric)).then(|| Series { period, points: readable.collect() })
-        });
+        let series = metrics.iter().map(|metric| world.series(metric, from, until));
         Ok(series.collect())
     }
 }
 
+impl Machine {
+    fn is_at(&self, to: &Destination) -> bool {
+        self.instance.public_address == Some(to.address.ip())
+    }
+
+    /// As DescribeInstances shows it, which lags behind.
+    fn shown(&self, now: DateTime<Utc>, lag: TimeDelta) -> &Instance {
+        let before = self.before.as_ref().filter(|(changed, _)| now < *changed + lag);
+        before.map_or(&self.instance, |(_, before)| before)
+    }
+}
+
 impl World {
+    fn series(&self, metric: &Metric, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<Series> {
+        let mut series = self.metrics.read(metric, from, until, self.now)?;
+        if let (true, Metric::NetworkIn { instance, period }) = (self.shows_partial_points, metric) {
+            let meter = self.machines.get(instance).and_then(|machine| machine.meter.as_ref());
+            let at = self.now.duration_trunc(*period).unwrap_or(self.now);
+            series.points.extend(meter.and_then(Meter::so_far).map(|value| Point { at, value }));
+        }
+        Some(series)
+    }
+
     /// The page of a list that begins where `page` says.
     fn page_of<T>(&self, all: Vec<T>, page: Option<&str>) -> Page<T> {
         let from = page.and_then(|page| page.parse().ok()).unwrap_or(0);
@@ -165,6 +172,10 @@ impl App for &Sim {
             Probe::Ready => {}
             missed => return Err(Unforwarded::NotReached(missed)),
         }
+        let bytes = world.bytes_in(&request);
+        if let Some(machine) = world.machines.values_mut().find(|machine| machine.is_at(to)) {
+            machine.receive(bytes, By::People);
+        }
         let answer = world.answer.unwrap_or(|request| Ok(Response::new(request.into_body())));
         world.forwarded.push(format!("{} {}", request.method(), request.uri()));
         let answer = answer(request)?;
@@ -173,14 +184,27 @@ impl App for &Sim {
 
     async fn addresses(&self, host: &HostName) -> Vec<IpAddr> {
         let mut world = self.world();
-        world.calls.push(format!("LookUp {host}"));
-        world.dns.get(host).copied().into_iter().collect()
+        *world.calls.entry(format!("LookUp {host}")).or_default() += 1;
+        world.address_of(host).into_iter().collect()
     }
 }
 
 impl World {
+    fn address_of(&self, host: &HostName) -> Option<IpAddr> {
+        if let Some(set) = self.dns.get(host) {
+            return Some(*set);
+        }
+        let failover = &self.failovers.iter().find(|named| named.host == *host)?.failover;
+        match failover.lead {
+            Lead::Instance => self.machines.get(&failover.instance)?.instance.public_address,
+            Lead::Gateway => Some(GATEWAY),
+        }
+    }
+
     fn probe(&self, to: &Destination) -> Probe {
-        let at = |machine: &&Machine| machine.instance.public_address == Some(to.address.ip());
-        self.machines.values().find(at).map_or(Probe::TimedOut, |machine| machine.probe(self.now))
+        self.machines
+            .values()
+            .find(|machine| machine.is_at(to))
+            .map_or(Probe::TimedOut, |machine| machine.probe(self.now))
     }
 }

@@ -1,0 +1,28 @@
+//! The whole loop on one machine: the real starter and the real stopper in a simulated cloud with a clock of its own.
+//!
+//! ```
+//! use chrono::TimeDelta;
+//! use sandbox::{Sandbox, Setup, Visitor};
+//!
+//! let sandbox = Sandbox::new(&Setup::default())?;
+//! sandbox.run(TimeDelta::minutes(10));
+//! sandbox.visit(Visitor::named("Ada"));
+//! sandbox.run(TimeDelta::hours(3)); // takes some milliseconds
+//! for event in sandbox.events() {
+//!     println!("{event}");
+//! }
+//! # Ok::<(), sandbox::SetupError>(())
+//! ```
+
+mod core;
+mod event;
+mod gateway;
+mod port;
+mod sandbox;
+mod visitor;
+mod world;
+
+pub use event::{Event, Got, Step, What};
+pub use sandbox::{Sandbox, Setup, SetupError, Snapshot};
+pub use visitor::Visitor;
+pub use world::{API, APP, NoAnswer};

@@ -1,0 +1,61 @@
+//! The whole loop: a visitor wakes the instance, gets the app, leaves; it naps again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+use chrono::TimeDelta;
+use sandbox::{API, APP, Event, Got, Sandbox, Setup, Step, Visitor, What};
+use shared::model::InstanceState;
+use shared::sim::{Browser, Lead};
+
+fn at(events: &[Event], wanted: impl Fn(&What) -> bool) -> Option<chrono::DateTime<chrono::Utc>> {
+    events.iter().find(|event| wanted(&event.what)).map(|event| event.at)
+}
+
+#[test]
+fn a_visitor_wakes_it_and_it_naps_again() {
+    let sandbox = Sandbox::new(&Setup::default()).unwrap();
+    sandbox.run(TimeDelta::minutes(10));
+    sandbox.visit(Visitor::named("Ada"));
+    sandbox.run(TimeDelta::hours(3));
+    let events = sandbox.events();
+    let arrives =
+        at(&events, |what| matches!(what, What::Visitor { step: Step::Arrives { after_seconds: 40..=45 }, .. }));
+    let arrives = arrives.expect("the app starts 40 s after the wake call, and the bridge leads there at once");
+    let bridged = |what: &What| matches!(what, What::Request { to: Lead::Gateway, got: Got::App, .. });
+    assert_eq!(at(&events, bridged), Some(arrives));
+    let turns = at(&events, |what| matches!(what, What::World(shared::sim::Happening::Dns { to: Lead::Instance, .. })));
+    assert!((60..100).contains(&(turns.unwrap() - arrives).num_seconds()), "three checks, 30 s apart");
+    let naps =
+        at(&events, |what| matches!(what, What::Call { operation: "StopInstances", refused: None, .. })).unwrap();
+    // Ada reads for 80 s; then 60 minutes of quiet, which are known 3 minutes later, at the next tick.
+    assert!((64..=74).contains(&(naps - arrives).num_minutes()), "{naps}");
+    let napped = |what: &What| matches!(what, What::Stopper { record } if record["decision"] == "nap");
+    assert_eq!(at(&events, napped), Some(naps), "with its reason");
+    let now = sandbox.snapshot();
+    assert_eq!((now.state, now.leads_to), (InstanceState::Stopped, Some(Lead::Gateway)));
+    let all = (sandbox.now() - sandbox.began()).num_seconds();
+    assert!((all - 1..=all).contains(&(now.awake_seconds + now.asleep_seconds)), "{now:?}");
+    let running = (naps - arrives).num_seconds() + 26; // the app takes 25 s of it
+    assert!((running - 2..=running + 2).contains(&now.awake_seconds), "{now:?}");
+}
+
+#[test]
+fn a_real_browser_can_look_in() {
+    let sandbox = Sandbox::new(&Setup::default()).unwrap();
+    let mut browser = Browser::default();
+    let get = |uri: String| {
+        let request = http::Request::get(uri).header("accept", "text/html").header("sec-fetch-mode", "navigate");
+        let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0";
+        request.header("accept-language", "en").header("user-agent", agent).body(Vec::new()).unwrap()
+    };
+    let page = sandbox.request(&mut browser, get(format!("https://{APP}/reports?team=ops"))).unwrap();
+    assert_eq!(page.status(), 503);
+    assert!(String::from_utf8_lossy(page.body()).contains("<script"), "the true waiting page");
+    let status = sandbox.request(&mut browser, get(format!("https://{API}/.catnap/status?app={APP}"))).unwrap();
+    let status: serde_json::Value = serde_json::from_slice(status.body()).unwrap();
+    assert_eq!(status["phase"], "asleep");
+    sandbox.set("CATNAP_WAITING_STATUS", "200").unwrap();
+    let page = sandbox.request(&mut browser, get(format!("https://{APP}/"))).unwrap();
+    assert_eq!(page.status(), 200, "settings change while it runs");
+    assert!(sandbox.set("CATNAP_IDLE_MINUTES", "soon").is_err());
+}

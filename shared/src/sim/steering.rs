@@ -1,0 +1,55 @@
+//! A health check's flags: disabled and inverted, by Catnap or by hand, and what Route 53 makes of them.
+
+use super::{Sim, World, refused};
+use crate::model::HealthCheckId;
+use crate::steer::{Lead, Marks};
+use crate::trouble::{CloudError, Trouble};
+
+/// What a health check has beside its configuration.
+#[derive(Debug, Clone)]
+pub(super) struct Flags {
+    pub(super) inverted: bool,
+    pub(super) version: i64,
+    pub(super) marks: Marks,
+}
+
+impl Default for Flags {
+    fn default() -> Self {
+        Self { inverted: false, version: 1, marks: Marks::default() }
+    }
+}
+
+impl Sim {
+    /// Sets a health check as a person would.
+    pub fn set_health_check(&self, id: &HealthCheckId, disabled: bool, inverted: bool) {
+        self.world().set_flags(id, disabled, inverted);
+    }
+}
+
+impl World {
+    /// UpdateHealthCheck, of a version.
+    pub(super) fn lead(&mut self, id: &HealthCheckId, version: i64, to: Lead) -> Result<(), CloudError> {
+        const OPERATION: &str = "UpdateHealthCheck";
+        self.call(OPERATION, id.as_str())?;
+        if !self.health_checks.contains_key(id) {
+            return Err(refused(OPERATION, Trouble::NotFound));
+        }
+        if self.flags.entry(id.clone()).or_default().version != version {
+            return Err(refused(OPERATION, Trouble::Outdated));
+        }
+        self.set_flags(id, to.disabled(), to.inverted());
+        Ok(())
+    }
+
+    fn set_flags(&mut self, id: &HealthCheckId, disabled: bool, inverted: bool) {
+        let Some(config) = self.health_checks.get_mut(id) else { return };
+        config.disabled = disabled;
+        let flags = self.flags.entry(id.clone()).or_default();
+        flags.inverted = inverted;
+        flags.version += 1;
+        if let Some(watch) = self.watches.get_mut(id) {
+            watch.set(disabled, inverted);
+            self.turn_dns();
+        }
+    }
+}
