@@ -11,6 +11,7 @@ use shared::sim::{Happening, Sim};
 use tokio::time::Instant;
 
 use crate::event::{Event, What};
+use crate::fault::Weather;
 
 /// The cloud, its clock, and what has happened in it.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Core {
     sim: Sim,
     began: (DateTime<Utc>, Instant),
     told: Mutex<Told>,
+    /// What the calls of an operation meet on their way; an empty name is every operation.
+    weather: Mutex<Vec<(&'static str, Weather)>>,
 }
 
 #[derive(Debug)]
@@ -52,7 +55,7 @@ impl Core {
     pub(crate) fn new(now: DateTime<Utc>) -> Self {
         let ledger = Ledger { awake: TimeDelta::zero(), asleep: TimeDelta::zero(), is_on: false, since: now };
         let told = Mutex::new(Told { events: Vec::new(), ledger });
-        Self { sim: Sim::new(now), began: (now, Instant::now()), told }
+        Self { sim: Sim::new(now), began: (now, Instant::now()), told, weather: Mutex::default() }
     }
 
     /// The time; the cloud has caught up with it.
@@ -77,6 +80,19 @@ impl Core {
     pub(crate) fn tell(&self, what: What) {
         let at = self.now();
         self.caught_up().events.push(Event { at, what });
+    }
+
+    /// What a call of this operation meets on its way now.
+    pub(crate) fn weather(&self, operation: &str) -> Vec<Weather> {
+        let weather = self.weather.lock().unwrap_or_else(PoisonError::into_inner);
+        weather.iter().filter(|(of, _)| of.is_empty() || *of == operation).map(|(_, weather)| *weather).collect()
+    }
+
+    /// From now on the calls of an operation meet this on their way, or no more.
+    pub(crate) fn set_weather(&self, operation: &'static str, of: Weather, on: bool) {
+        let mut weather = self.weather.lock().unwrap_or_else(PoisonError::into_inner);
+        weather.retain(|other| *other != (operation, of));
+        weather.extend(on.then_some((operation, of)));
     }
 
     /// What has happened since this was last asked.

@@ -16,6 +16,7 @@
 
 mod core;
 mod event;
+mod fault;
 mod gateway;
 mod port;
 mod sandbox;
@@ -23,6 +24,7 @@ mod visitor;
 mod world;
 
 pub use event::{Event, Got, Step, What};
+pub use fault::{Fault, Weather};
 pub use sandbox::{Sandbox, Setup, SetupError, Snapshot};
 pub use visitor::Visitor;
 pub use world::{API, APP, NoAnswer};

@@ -10,12 +10,14 @@ use http::{Request, Response};
 use shared::cloud::{App, Cloud, Destination, Limits, Metric, Page, Targets, Unforwarded};
 use shared::learned::WakeSeconds;
 use shared::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, InstanceState, Probe, Series};
+use shared::sim::Sim;
 use shared::steer::{Lead, Marks, Steering};
-use shared::trouble::CloudError;
+use shared::trouble::{CloudError, Trouble};
 use tokio::time::sleep;
 
 use crate::core::{Core, Function};
 use crate::event::What;
+use crate::fault::Weather;
 
 /// How long a call of AWS takes.
 const CALL: Duration = Duration::from_millis(120);
@@ -45,69 +47,99 @@ impl Port {
     }
 }
 
+impl Port {
+    /// One call on its way there and back, through the weather.
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        call: impl AsyncFnOnce(&Sim) -> Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
+        sleep(CALL).await;
+        let weather = self.core.weather(operation);
+        for slow in weather.iter().filter_map(|weather| match weather {
+            Weather::Slow(time) => time.to_std().ok(),
+            _ => None,
+        }) {
+            sleep(slow).await;
+        }
+        for weather in &weather {
+            if let Weather::Refused(trouble) = weather {
+                return Err(on_the_way(operation, *trouble));
+            }
+        }
+        let answer = call(self.core.sim()).await;
+        if weather.contains(&Weather::AnswerLost) {
+            return Err(on_the_way(operation, Trouble::Unreachable));
+        }
+        answer
+    }
+}
+
+fn on_the_way(operation: &'static str, trouble: Trouble) -> CloudError {
+    CloudError { trouble, operation, code: "OnTheWay".into(), message: format!("simulated: {trouble:?}") }
+}
+
 impl Cloud for Port {
     async fn instances_page(
         &self,
         targets: &Targets,
         page: Option<&str>,
     ) -> Result<Page<Result<Instance, CloudError>>, CloudError> {
-        sleep(CALL).await;
-        let page = self.core.sim().instances_page(targets, page).await?;
+        let page = self.call("DescribeInstances", async |sim| sim.instances_page(targets, page).await).await?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.extend(page.items.iter().flatten().map(|instance| (instance.id.clone(), instance.state)));
         Ok(page)
     }
 
     async fn start(&self, id: &InstanceId) -> Result<(), CloudError> {
-        sleep(CALL).await;
-        let result = self.core.sim().start(id).await;
-        self.tell_call("StartInstances", id, &result);
-        result
+        const OPERATION: &str = "StartInstances";
+        let result = self.call(OPERATION, async |sim| {
+            let result = sim.start(id).await;
+            self.tell_call(OPERATION, id, &result);
+            result
+        });
+        result.await
     }
 
     async fn stop(&self, id: &InstanceId) -> Result<(), CloudError> {
-        sleep(CALL).await;
-        let result = self.core.sim().stop(id).await;
-        self.tell_call("StopInstances", id, &result);
-        result
+        const OPERATION: &str = "StopInstances";
+        let result = self.call(OPERATION, async |sim| {
+            let result = sim.stop(id).await;
+            self.tell_call(OPERATION, id, &result);
+            result
+        });
+        result.await
     }
 
     async fn tag_wake_seconds(&self, id: &InstanceId, value: &WakeSeconds) -> Result<(), CloudError> {
-        sleep(CALL).await;
-        self.core.sim().tag_wake_seconds(id, value).await
+        self.call("CreateTags", async |sim| sim.tag_wake_seconds(id, value).await).await
     }
 
     async fn health_check(&self, id: &HealthCheckId) -> Result<HealthCheckConfig, CloudError> {
-        sleep(CALL).await;
-        self.core.sim().health_check(id).await
+        self.call("GetHealthCheck", async |sim| sim.health_check(id).await).await
     }
 
     async fn health_checks_page(
         &self,
         page: Option<&str>,
     ) -> Result<Page<(HealthCheckId, HealthCheckConfig)>, CloudError> {
-        sleep(CALL).await;
-        self.core.sim().health_checks_page(page).await
+        self.call("ListHealthChecks", async |sim| sim.health_checks_page(page).await).await
     }
 
     async fn is_healthy(&self, id: &HealthCheckId, since: DateTime<Utc>) -> Result<bool, CloudError> {
-        sleep(CALL).await;
-        self.core.sim().is_healthy(id, since).await
+        self.call("GetHealthCheckStatus", async |sim| sim.is_healthy(id, since).await).await
     }
 
     async fn steering(&self, id: &HealthCheckId) -> Result<Steering, CloudError> {
-        sleep(CALL).await;
-        self.core.sim().steering(id).await
+        self.call("GetHealthCheck", async |sim| sim.steering(id).await).await
     }
 
     async fn mark(&self, id: &HealthCheckId, marks: &Marks) -> Result<(), CloudError> {
-        sleep(CALL).await;
-        self.core.sim().mark(id, marks).await
+        self.call("ChangeTagsForResource", async |sim| sim.mark(id, marks).await).await
     }
 
     async fn lead(&self, id: &HealthCheckId, version: i64, to: Lead) -> Result<(), CloudError> {
-        sleep(CALL).await;
-        self.core.sim().lead(id, version, to).await
+        self.call("UpdateHealthCheck", async |sim| sim.lead(id, version, to).await).await
     }
 
     async fn metrics(
@@ -116,8 +148,7 @@ impl Cloud for Port {
         from: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Vec<Option<Series>>, CloudError> {
-        sleep(CALL).await;
-        self.core.sim().metrics(metrics, from, until).await
+        self.call("GetMetricData", async |sim| sim.metrics(metrics, from, until).await).await
     }
 }
 

@@ -1,8 +1,8 @@
 //! The sandbox as its user sees it: set up, let time pass, do things to it, see what happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{Request, Response};
@@ -17,6 +17,7 @@ use tokio::time::sleep_until;
 
 use crate::core::Core;
 use crate::event::{Event, Got, What};
+use crate::fault::{Fault, Weather};
 use crate::visitor::{self, Visitor};
 use crate::world::{API, APP, NoAnswer, World};
 
@@ -98,6 +99,8 @@ pub struct Sandbox {
     runtime: Runtime,
     world: Arc<World>,
     began: DateTime<Utc>,
+    metric_delay: TimeDelta,
+    faults: Mutex<BTreeSet<Fault>>,
 }
 
 /// How the world looks at one moment.
@@ -147,9 +150,10 @@ impl Sandbox {
         ]);
         settings.extend(setup.settings.clone());
         let world = Arc::new(World::new(core, (instance, check), settings, setup.schedule)?);
-        runtime.spawn(Arc::clone(&world).tick_for_ever());
+        world.spawn(Arc::clone(&world).tick_for_ever());
         drop(entered);
-        Ok(Self { runtime, world, began: setup.began })
+        let (began, metric_delay) = (setup.began, setup.metric_delay);
+        Ok(Self { runtime, world, began, metric_delay, faults: Mutex::default() })
     }
 
     /// The time.
@@ -168,7 +172,10 @@ impl Sandbox {
     pub fn run_until(&self, at: DateTime<Utc>) {
         let instant = self.world.core.instant(at);
         self.runtime.block_on(async { sleep_until(instant).await });
-        let _caught_up = self.now();
+        self.inside(|world| {
+            world.core.now();
+            world.join_tasks();
+        });
     }
 
     /// Lets time pass.
@@ -211,7 +218,7 @@ impl Sandbox {
 
     /// A visitor comes, and goes on by themselves as time passes.
     pub fn visit(&self, visitor: Visitor) {
-        self.runtime.spawn(visitor::visit(Arc::clone(&self.world), visitor));
+        self.inside(|world| world.spawn(visitor::visit(Arc::clone(&self.world), visitor)));
     }
 
     /// Sends one request from a browser: its address has a host ([`APP`] or [`API`]) and a path. For the app's host
@@ -237,14 +244,16 @@ impl Sandbox {
         let headers = [("accept", "*/*"), ("user-agent", user_agent)];
         let request = visitor::request(http::Method::GET, APP, path, &headers);
         let world = Arc::clone(&self.world);
-        self.runtime.spawn(async move {
-            let _ = world.send("a bot", &mut Browser::default(), request).await;
+        self.inside(|inner| {
+            inner.spawn(async move {
+                let _ = world.send("a bot", &mut Browser::default(), request).await;
+            });
         });
     }
 
     /// The stopper looks now, besides its schedule.
     pub fn tick(&self) {
-        self.runtime.spawn(Arc::clone(&self.world).tick());
+        self.inside(|world| world.spawn(Arc::clone(&self.world).tick()));
     }
 
     /// Deploys the pair with another setting, by the name of its variable.
@@ -265,7 +274,31 @@ impl Sandbox {
         self.inside(World::forget_environments);
     }
 
-    /// Turns a knob of the simulated cloud: a fault, or the operator's hand. `what` says it in the record.
+    /// Switches a fault on or off.
+    pub fn fault(&self, fault: Fault, on: bool) {
+        let delay = self.metric_delay;
+        let what = format!("{}: {}", if on { "from now on" } else { "no more" }, fault.words());
+        self.turn(&what, |sim, instance, check| fault.switch(on, sim, (instance, check), delay));
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        if on {
+            faults.insert(fault)
+        } else {
+            faults.remove(&fault)
+        };
+    }
+
+    /// The faults that are on.
+    #[must_use]
+    pub fn faults(&self) -> BTreeSet<Fault> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the calls of an operation meet on their way from now on, or no more; an empty name is every operation.
+    pub fn weather(&self, operation: &'static str, weather: Weather, on: bool) {
+        self.inside(|world| world.core.set_weather(operation, weather, on));
+    }
+
+    /// Turns another knob of the simulated cloud: the operator's hand. `what` says it in the record.
     pub fn turn<T>(&self, what: &str, turn: impl FnOnce(&Sim, &InstanceId, &HealthCheckId) -> T) -> T {
         self.inside(|world| {
             world.core.tell(What::Turned { what: what.into() });

@@ -17,6 +17,7 @@ use shared::sim::{Browser, Lead};
 use starter::{Moment, Starter};
 use stopper::Stopper;
 use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::core::{Core, Function, Log};
@@ -55,6 +56,7 @@ pub(crate) struct World {
     pair: Mutex<Pair>,
     schedule_changed: Notify,
     requests: AtomicU64,
+    tasks: Mutex<JoinSet<()>>,
 }
 
 /// What is deployed.
@@ -90,7 +92,22 @@ impl World {
         let config = Config::read(|name| settings.get(name).cloned())?;
         let pair = Pair { settings, config, schedule, idle_starters: Vec::new(), stopper: None, deployed: 0 };
         let (pair, schedule_changed, requests) = (Mutex::new(pair), Notify::new(), AtomicU64::new(0));
-        Ok(Self { core, instance, check, pair, schedule_changed, requests })
+        Ok(Self { core, instance, check, pair, schedule_changed, requests, tasks: Mutex::default() })
+    }
+
+    /// Something goes on by itself as time passes. Inside of the runtime.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+    }
+
+    /// What ended in a panic takes us with it: a handler must not.
+    pub(crate) fn join_tasks(&self) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(ended) = tasks.try_join_next() {
+            if let Err(panicked) = ended.map_err(JoinError::try_into_panic) {
+                panicked.map_or_else(|_| (), |panic| std::panic::resume_unwind(panic));
+            }
+        }
     }
 
     fn pair(&self) -> MutexGuard<'_, Pair> {
@@ -140,7 +157,7 @@ impl World {
                 () = self.schedule_changed.notified() => {}
                 () = sleep_until(next) => {
                     last = next;
-                    tokio::spawn(Arc::clone(&self).tick());
+                    self.spawn(Arc::clone(&self).tick());
                 }
             }
         }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use chrono::TimeDelta;
-use sandbox::{API, APP, Event, Got, Sandbox, Setup, Step, Visitor, What};
+use sandbox::{API, APP, Event, Fault, Got, Sandbox, Setup, Step, Visitor, What};
 use shared::model::InstanceState;
 use shared::sim::{Browser, Lead};
 
@@ -58,4 +58,19 @@ fn a_real_browser_can_look_in() {
     let page = sandbox.request(&mut browser, get(format!("https://{APP}/"))).unwrap();
     assert_eq!(page.status(), 200, "settings change while it runs");
     assert!(sandbox.set("CATNAP_IDLE_MINUTES", "soon").is_err());
+}
+
+#[test]
+fn a_fault_is_met_and_told() {
+    let sandbox = Sandbox::new(&Setup::default()).unwrap();
+    sandbox.fault(Fault::NoCapacity, true);
+    sandbox.visit(Visitor::named("Ada"));
+    sandbox.run(TimeDelta::minutes(5));
+    assert_eq!(sandbox.snapshot().state, InstanceState::Stopped);
+    sandbox.fault(Fault::NoCapacity, false);
+    sandbox.run(TimeDelta::minutes(2));
+    let events = sandbox.events();
+    let refused = |what: &What| matches!(what, What::Starter { record } if record["reason"] == "waiting-for-capacity");
+    assert!(at(&events, refused).is_some());
+    assert!(at(&events, |what| matches!(what, What::Visitor { step: Step::Arrives { .. }, .. })).is_some());
 }

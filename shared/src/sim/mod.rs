@@ -157,27 +157,23 @@ impl Sim {
 impl World {
     fn advance_to(&mut self, to: DateTime<Utc>) {
         while let Some(next) = self.due().filter(|next| *next <= to) {
+            self.check_until(next);
             self.now = self.now.max(next);
-            self.happen();
+            self.catch_up();
+            if self.minute_ends <= self.now {
+                self.end_minute();
+            }
         }
+        self.check_until(to);
         self.now = self.now.max(to);
         self.catch_up();
     }
 
-    /// When something happens next by itself.
+    /// When something happens next by itself, but for the checkers.
     fn due(&self) -> Option<DateTime<Utc>> {
         let lives = self.machines.values().any(|machine| machine.meter.is_some());
         let machines = self.machines.values().filter_map(Machine::due);
-        let checks = self.watches.values().map(Watch::due);
-        machines.chain(checks).chain(lives.then_some(self.minute_ends)).min()
-    }
-
-    fn happen(&mut self) {
-        self.catch_up();
-        self.check();
-        if self.minute_ends <= self.now {
-            self.end_minute();
-        }
+        machines.chain(lives.then_some(self.minute_ends)).min()
     }
 
     fn catch_up(&mut self) {
@@ -186,35 +182,37 @@ impl World {
         machines.values_mut().for_each(|machine| machine.catch_up(*now, &mut tell));
     }
 
-    /// The checkers that are due look.
-    fn check(&mut self) {
-        let Self { now, machines, watches, events, .. } = self;
-        let mut turned = false;
-        for (id, watch) in watches.iter_mut().filter(|(_, watch)| watch.due() <= *now) {
+    /// The checkers look that are due by then; nothing else happens before.
+    fn check_until(&mut self, until: DateTime<Utc>) {
+        let Self { machines, watches, events, .. } = self;
+        let mut turns = Vec::new();
+        for (id, watch) in watches {
             let Some(machine) = machines.get_mut(&watch.instance) else { continue };
-            let before = watch.healthy;
-            let bytes = watch.check(*now, machine.passes_check(*now));
-            machine.receive(bytes, machine::By::Noise);
-            if watch.healthy != before {
-                let (well, of) = watch.tally();
-                let what = Happening::Health { check: id.clone(), healthy: watch.healthy, well, of };
-                events.push(Event { at: *now, what });
-                turned = true;
+            while watch.due() <= until {
+                let (at, before) = (watch.due(), watch.healthy);
+                let bytes = watch.check(at, machine.passes_check(at));
+                machine.receive(bytes, machine::By::Noise);
+                if watch.healthy != before {
+                    let (well, of) = watch.tally();
+                    let what = Happening::Health { check: id.clone(), healthy: watch.healthy, well, of };
+                    events.push(Event { at, what });
+                    turns.push(at);
+                }
             }
         }
-        if turned {
-            self.turn_dns();
+        for at in turns {
+            self.turn_dns(at);
         }
     }
 
-    fn turn_dns(&mut self) {
-        let Self { now, watches, failovers, events, .. } = self;
+    fn turn_dns(&mut self, at: DateTime<Utc>) {
+        let Self { watches, failovers, events, .. } = self;
         for Named { host, failover } in failovers {
             let healthy = watches.get(&failover.check).is_none_or(|watch| watch.healthy);
             let lead = if healthy { Lead::Instance } else { Lead::Gateway };
             if lead != failover.lead {
                 failover.lead = lead;
-                events.push(Event { at: *now, what: Happening::Dns { host: host.clone(), to: lead } });
+                events.push(Event { at, what: Happening::Dns { host: host.clone(), to: lead } });
             }
         }
     }

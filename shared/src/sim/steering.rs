@@ -49,7 +49,7 @@ impl World {
         flags.version += 1;
         if let Some(watch) = self.watches.get_mut(id) {
             watch.set(disabled, inverted);
-            self.turn_dns();
+            self.turn_dns(self.now);
         }
     }
 }
