@@ -119,15 +119,12 @@ pub enum Step {
         /// Seconds since they came.
         after_seconds: i64,
     },
-    /// Was told that there is nothing to wait for.
-    Refused {
-        /// The reason given.
-        reason: String,
-    },
     /// Had no more patience.
     GivesUp {
         /// Seconds since they came.
         after_seconds: i64,
+        /// The reason that the page gave last.
+        reason: String,
     },
     /// Is done.
     Leaves,
@@ -171,8 +168,9 @@ impl fmt::Display for What {
                 Step::Comes => write!(f, "visitor   {who} comes"),
                 Step::Waits => write!(f, "visitor   {who} sees the waiting page"),
                 Step::Arrives { after_seconds } => write!(f, "visitor   {who} has the app after {after_seconds} s"),
-                Step::Refused { reason } => write!(f, "visitor   {who} is refused: {reason}"),
-                Step::GivesUp { after_seconds } => write!(f, "visitor   {who} gives up after {after_seconds} s"),
+                Step::GivesUp { after_seconds, reason } => {
+                    write!(f, "visitor   {who} gives up after {after_seconds} s ({reason})")
+                }
                 Step::Leaves => write!(f, "visitor   {who} leaves"),
             },
             Self::Call { by, operation, instance, refused, .. } => {

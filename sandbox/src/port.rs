@@ -1,15 +1,15 @@
 //! The way from a function to the cloud: it takes time, and what goes over it is told.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::{Request, Response};
 use shared::cloud::{App, Cloud, Destination, Limits, Metric, Page, Targets, Unforwarded};
+use shared::config::Config;
 use shared::learned::WakeSeconds;
-use shared::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, InstanceState, Probe, Series};
+use shared::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, Probe, Series};
 use shared::sim::Sim;
 use shared::steer::{Lead, Marks, Steering};
 use shared::trouble::{CloudError, Trouble};
@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use crate::core::{Core, Function};
 use crate::event::What;
 use crate::fault::Weather;
+use crate::laws::{self, Told};
 
 /// How long a call of AWS takes.
 const CALL: Duration = Duration::from_millis(120);
@@ -30,20 +31,33 @@ const NO_ANSWER: Duration = Duration::from_secs(3);
 pub(crate) struct Port {
     core: Arc<Core>,
     function: Function,
-    /// The states that this environment was last shown.
-    seen: Arc<Mutex<HashMap<InstanceId, InstanceState>>>,
+    config: Arc<Config>,
+    told: Arc<Mutex<Told>>,
 }
 
 impl Port {
-    pub(crate) fn new(core: Arc<Core>, function: Function) -> Self {
-        Self { core, function, seen: Arc::default() }
+    pub(crate) fn new(core: Arc<Core>, function: Function, config: Config) -> Self {
+        Self { core, function, config: Arc::new(config), told: Arc::default() }
     }
 
-    fn tell_call(&self, operation: &'static str, id: &InstanceId, result: &Result<(), CloudError>) {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied();
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell_call(
+        &self,
+        operation: &'static str,
+        id: &InstanceId,
+        result: &Result<(), CloudError>,
+        broken: Vec<String>,
+    ) {
+        let seen = self.told().states.get(id).copied();
         let refused = result.as_ref().err().map(ToString::to_string);
         let (by, instance) = (self.function.name(), id.clone());
         self.core.tell(What::Call { by, operation, instance, seen, refused });
+        for law in broken {
+            self.core.tell(What::Broken { law: format!("{law}, by the {by}") });
+        }
     }
 }
 
@@ -86,16 +100,17 @@ impl Cloud for Port {
         page: Option<&str>,
     ) -> Result<Page<Result<Instance, CloudError>>, CloudError> {
         let page = self.call("DescribeInstances", async |sim| sim.instances_page(targets, page).await).await?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.extend(page.items.iter().flatten().map(|instance| (instance.id.clone(), instance.state)));
+        let shown = page.items.iter().flatten().map(|instance| (instance.id.clone(), instance.state));
+        self.told().states.extend(shown);
         Ok(page)
     }
 
     async fn start(&self, id: &InstanceId) -> Result<(), CloudError> {
         const OPERATION: &str = "StartInstances";
         let result = self.call(OPERATION, async |sim| {
+            let broken = laws::start(self.told().states.get(id).copied(), &self.config);
             let result = sim.start(id).await;
-            self.tell_call(OPERATION, id, &result);
+            self.tell_call(OPERATION, id, &result, broken);
             result
         });
         result.await
@@ -104,8 +119,9 @@ impl Cloud for Port {
     async fn stop(&self, id: &InstanceId) -> Result<(), CloudError> {
         const OPERATION: &str = "StopInstances";
         let result = self.call(OPERATION, async |sim| {
+            let broken = laws::stop(sim, &sim.instance(id), &self.told(), &self.config);
             let result = sim.stop(id).await;
-            self.tell_call(OPERATION, id, &result);
+            self.tell_call(OPERATION, id, &result, broken);
             result
         });
         result.await
@@ -148,7 +164,11 @@ impl Cloud for Port {
         from: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Vec<Option<Series>>, CloudError> {
-        self.call("GetMetricData", async |sim| sim.metrics(metrics, from, until).await).await
+        let answer = self.call("GetMetricData", async |sim| sim.metrics(metrics, from, until).await).await?;
+        // `until` is the tick's time.
+        let told = metrics.iter().cloned().zip(answer.iter().map(|series| (until, series.clone())));
+        self.told().metrics.extend(told);
+        Ok(answer)
     }
 }
 

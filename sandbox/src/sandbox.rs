@@ -251,6 +251,30 @@ impl Sandbox {
         });
     }
 
+    /// A page that was open before asks to wake the app, over a connection that it has kept.
+    pub fn wake_call(&self, who: &str) {
+        self.inside(|world| world.spawn(visitor::wake_call(Arc::clone(&self.world), who.into())));
+    }
+
+    /// The operator gives the app another name: tag, records, and the health check by a tag.
+    pub fn rename(&self, host: &str) {
+        self.turn(&format!("the app is called {host} now"), |sim, instance, check| {
+            sim.change(instance, |it| {
+                it.tags.insert("catnap:host".into(), host.into());
+                it.tags.insert("catnap:health-check".into(), check.to_string());
+            });
+            if let Ok(host) = host.parse() {
+                sim.add_name(instance, &host);
+            }
+        });
+    }
+
+    /// How often an operation of the cloud was called.
+    #[must_use]
+    pub fn calls(&self, operation: &str) -> usize {
+        self.inside(|world| world.core.sim().calls(operation, ""))
+    }
+
     /// The stopper looks now, besides its schedule.
     pub fn tick(&self) {
         self.inside(|world| world.spawn(Arc::clone(&self.world).tick()));

@@ -17,6 +17,8 @@ use crate::world::{API, APP, World};
 pub struct Visitor {
     /// What they are called in the records.
     pub name: String,
+    /// The name by which they open the app.
+    pub host: String,
     /// How long they wait for it.
     pub patience: TimeDelta,
     /// How many pages they look at once they have it.
@@ -29,7 +31,13 @@ impl Visitor {
     /// Someone with a usual patience, who looks at three pages.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into(), patience: TimeDelta::minutes(15), pages: 3, reads: TimeDelta::seconds(40) }
+        Self {
+            name: name.into(),
+            host: APP.into(),
+            patience: TimeDelta::minutes(15),
+            pages: 3,
+            reads: TimeDelta::seconds(40),
+        }
     }
 }
 
@@ -64,6 +72,15 @@ const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(15);
 const NO_CONNECTION: Duration = Duration::from_secs(20);
 const BEFORE_RELOAD: Duration = Duration::from_secs(10);
 
+/// One wake call, as a page sends it that was open before.
+pub(crate) async fn wake_call(world: Arc<World>, name: String) {
+    let mut request = request(Method::POST, APP, "/.catnap/wake", &FETCH);
+    request.headers_mut().insert("x-catnap", http::HeaderValue::from_static("wake"));
+    let mut browser = Browser::default();
+    browser.keep_to_gateway(world.core.now());
+    let _ = world.send(&name, &mut browser, request).await;
+}
+
 struct Visit {
     world: Arc<World>,
     visitor: Visitor,
@@ -75,8 +92,8 @@ struct Visit {
 /// How the waiting page was left.
 enum Left {
     ForTheApp,
-    Refused(String),
-    OutOfPatience,
+    /// They had no more patience; the reason that the page gave last.
+    OutOfPatience(String),
 }
 
 /// The whole of a visit.
@@ -106,9 +123,9 @@ impl Visit {
     }
 
     async fn get_there(&mut self) -> Step {
-        let mut waits = false;
+        let (mut waits, mut reason) = (false, String::new());
         while self.has_patience() {
-            let request = request(Method::GET, APP, "/", &NAVIGATION);
+            let request = request(Method::GET, &self.visitor.host, "/", &NAVIGATION);
             match self.world.send(&self.visitor.name, &mut self.browser, request).await {
                 Ok((Got::App, answer)) if answer.status().as_u16() < 500 => {
                     return Step::Arrives { after_seconds: self.seconds() };
@@ -119,20 +136,19 @@ impl Visit {
                     }
                     match self.wait(&page).await {
                         Left::ForTheApp => self.tries += 1,
-                        Left::Refused(reason) => return Step::Refused { reason },
-                        Left::OutOfPatience => {}
+                        Left::OutOfPatience(last) => reason = last,
                     }
                 }
                 Ok(_) => sleep(BEFORE_RELOAD).await,
                 Err(_) => sleep(NO_CONNECTION + BEFORE_RELOAD).await,
             }
         }
-        Step::GivesUp { after_seconds: self.seconds() }
+        Step::GivesUp { after_seconds: self.seconds(), reason }
     }
 
     /// Waits on the page as its script does: asks to wake, polls, and goes once the app is ready.
     async fn wait(&mut self, page: &Response<Vec<u8>>) -> Left {
-        let Some(settings) = settings(page) else { return Left::Refused("an unreadable page".into()) };
+        let Some(settings) = settings(page) else { return Left::OutOfPatience("an unreadable page".into()) };
         let willing = settings["wakes_by_itself"] == true;
         let mut seen = settings["status"].clone();
         let (mut asked, mut ask_again_at) = (false, self.came);
@@ -144,7 +160,8 @@ impl Visit {
                 |seen: &Value| willing && if asked { seen["can_wake"] == true && now >= ask_again_at } else { true };
             let status = if is_to_ask(&seen) {
                 (asked, ask_again_at) = (true, now);
-                let status = self.call(Method::POST, APP, settings["wake_url"].as_str().unwrap_or_default()).await;
+                let host = self.visitor.host.clone();
+                let status = self.call(Method::POST, &host, settings["wake_url"].as_str().unwrap_or_default()).await;
                 let falling = status.as_ref().is_some_and(|status| status["phase"] == "falling-asleep");
                 if status.is_some() && !falling {
                     ask_again_at = self.world.core.now() + ASK_AGAIN_AFTER;
@@ -155,7 +172,7 @@ impl Visit {
                 let url = urls[(failures as usize / 3) % 2].as_str().unwrap_or_default().to_owned();
                 let (host, path) = match url.strip_prefix("https://").and_then(|rest| rest.split_once('/')) {
                     Some((host, path)) => (host.to_owned(), format!("/{path}")),
-                    None => (APP.into(), url),
+                    None => (self.visitor.host.clone(), url),
                 };
                 self.call(Method::GET, &host, &path).await
             };
@@ -172,12 +189,9 @@ impl Visit {
                 sleep(Duration::from_secs(delay.unwrap_or(0))).await;
                 return Left::ForTheApp;
             }
-            if seen["mood"] == "failed" && seen["can_wake"] != true {
-                return Left::Refused(seen["reason"].as_str().unwrap_or_default().into());
-            }
             sleep(Duration::from_millis(self.pace(&seen, failures, since))).await;
         }
-        Left::OutOfPatience
+        Left::OutOfPatience(seen["reason"].as_str().unwrap_or_default().into())
     }
 
     fn pace(&self, seen: &Value, failures: u32, since: DateTime<Utc>) -> u64 {
@@ -195,7 +209,7 @@ impl Visit {
         let mut request = request(method.clone(), host, path, &FETCH);
         let site = if host == API { "cross-site" } else { "same-origin" };
         request.headers_mut().insert("sec-fetch-site", site.parse().ok()?);
-        request.headers_mut().insert("origin", format!("https://{APP}").parse().ok()?);
+        request.headers_mut().insert("origin", format!("https://{}", self.visitor.host).parse().ok()?);
         if method == Method::POST {
             request.headers_mut().insert("x-catnap", "wake".parse().ok()?);
         }
@@ -213,7 +227,7 @@ impl Visit {
     async fn look_around(&mut self) {
         for _ in 1..self.visitor.pages {
             sleep(self.visitor.reads.to_std().unwrap_or_default()).await;
-            let request = request(Method::GET, APP, "/page", &NAVIGATION);
+            let request = request(Method::GET, &self.visitor.host, "/page", &NAVIGATION);
             let _ = self.world.send(&self.visitor.name, &mut self.browser, request).await;
         }
     }

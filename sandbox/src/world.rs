@@ -183,7 +183,7 @@ impl World {
     fn stopper(&self) -> Arc<TheStopper> {
         let mut pair = self.pair();
         let Pair { config, stopper, .. } = &mut *pair;
-        let port = || Port::new(Arc::clone(&self.core), Function::Stopper);
+        let port = || Port::new(Arc::clone(&self.core), Function::Stopper, config.clone());
         let log = Log { core: Arc::clone(&self.core), function: Function::Stopper };
         Arc::clone(stopper.get_or_insert_with(|| Arc::new(Stopper::new(config.clone(), port(), log))))
     }
@@ -251,9 +251,10 @@ impl World {
             Some((_, starter)) => starter,
             None => {
                 sleep(COLD_START).await;
-                let port = Port::new(Arc::clone(&self.core), Function::Starter);
+                let config = self.config();
+                let port = Port::new(Arc::clone(&self.core), Function::Starter, config.clone());
                 let log = Log { core: Arc::clone(&self.core), function: Function::Starter };
-                Arc::new(Starter::new(self.config(), port.clone(), port, log))
+                Arc::new(Starter::new(config, port.clone(), port, log))
             }
         };
         let now = self.core.now();

@@ -75,6 +75,14 @@ impl Sim {
         world.failovers.push(Named { host: host.clone(), failover });
     }
 
+    /// A living instance gets another name in DNS, beside those that it has.
+    pub fn add_name(&self, id: &InstanceId, host: &HostName) {
+        let failovers = &mut self.world().failovers;
+        if let Some(named) = failovers.iter().find(|named| named.failover.instance == *id).cloned() {
+            failovers.push(Named { host: host.clone(), ..named });
+        }
+    }
+
     /// Changes an instance behind Catnap's back, as an operator would in the console.
     ///
     /// # Panics

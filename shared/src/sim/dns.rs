@@ -81,6 +81,11 @@ impl Browser {
         lead
     }
 
+    /// It has a connection to API Gateway from before.
+    pub fn keep_to_gateway(&mut self, now: DateTime<Utc>) {
+        self.connection = Some(Connection { to: Lead::Gateway, used: now, boot: now });
+    }
+
     /// The connection broke: the next request opens another.
     pub fn lose_connection(&mut self) {
         self.connection = None;

@@ -1,0 +1,98 @@
+//! What must hold at each call that starts or stops an instance, whatever goes wrong around it.
+//!
+//! It is looked at from the cloud's side: by what the caller has been told, and by what is true.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use shared::cloud::Metric;
+use shared::config::Config;
+use shared::model::{Instance, InstanceState, Series};
+use shared::sim::Sim;
+
+/// A datapoint with so many bytes of people's stands out of any noise here; a heavy page brings 90 KB in.
+const SHOWS: f64 = 40_000.0;
+/// What is decided now was read within a tick's time.
+const TICK: TimeDelta = TimeDelta::minutes(5);
+
+/// What an environment has been told.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// The state in which each instance was shown last.
+    pub(crate) states: HashMap<shared::model::InstanceId, InstanceState>,
+    /// The metrics that were read last, and when.
+    pub(crate) metrics: HashMap<Metric, (DateTime<Utc>, Option<Series>)>,
+}
+
+/// The laws that a start breaks.
+pub(crate) fn start(seen: Option<InstanceState>, config: &Config) -> Vec<String> {
+    let laws = [
+        (seen != Some(InstanceState::Stopped), format!("StartInstances of what was seen {seen:?}")),
+        (config.dry_run, "StartInstances in a dry run".into()),
+    ];
+    laws.into_iter().filter_map(|(broken, law)| broken.then_some(law)).collect()
+}
+
+/// The laws that a stop breaks.
+pub(crate) fn stop(sim: &Sim, instance: &Instance, told: &Told, config: &Config) -> Vec<String> {
+    let (now, idle) = (sim.now(), config.policy.idle);
+    let age = now - instance.launched_at;
+    let mut laws = vec![
+        (
+            age < idle,
+            format!(
+                "StopInstances {} min after the launch, with IdleMinutes {}",
+                age.num_minutes(),
+                idle.num_minutes()
+            ),
+        ),
+        (config.dry_run, "StopInstances in a dry run".into()),
+        (
+            config.keep_awake.at(now - TICK).is_some() && config.keep_awake.at(now).is_some(),
+            "StopInstances inside a keep-awake window".into(),
+        ),
+    ];
+    let read = |metric: &Metric| {
+        let (at, series) = told.metrics.get(metric)?;
+        series.as_ref().filter(|_| now - *at <= TICK).map(|series| (*at, series))
+    };
+    let network_in = Metric::NetworkIn { instance: instance.id.clone(), period: instance.network_in_period() };
+    let Some((asked_at, series)) = read(&network_in) else {
+        laws.push((true, "StopInstances without a look at NetworkIn".into()));
+        return broken(laws);
+    };
+    let known_until = series.newest_complete(asked_at).map(|point| series.end_of(point));
+    let Some(known_until) = known_until else {
+        laws.push((true, "StopInstances without a datapoint of NetworkIn".into()));
+        return broken(laws);
+    };
+    let since = known_until - idle;
+    let shown = |at| series.points.iter().any(|point| point.at == at);
+    for people in sim.people(&network_in, since - series.period) {
+        let counts = people.value >= SHOWS && series.end_of(&people) > since && shown(people.at);
+        laws.push((counts, format!("StopInstances against people's {:.0} KB at {}", people.value / 1e3, people.at)));
+    }
+    let sick = config.health_check_id.clone().and_then(|id| {
+        let (_, health) = read(&Metric::HealthStatus(id))?;
+        Some(health.points.iter().filter(|point| point.at >= asked_at - idle).all(|point| point.value == 0.0))
+    });
+    // Nobody can reach what is sick, so those who wait do not keep it.
+    let tag = instance.tags.get("catnap:host").and_then(|tag| tag.parse().ok());
+    let host = tag.filter(|_| config.instance_id.is_none()).unwrap_or_else(|| config.app_domain.clone());
+    let presence = [Metric::Busy(host.clone()), Metric::Visits(host)];
+    for metric in presence.into_iter().take(if sick == Some(true) { 1 } else { 2 }) {
+        match read(&metric) {
+            None => laws.push((true, format!("StopInstances without a look at {metric:?}"))),
+            Some((asked_at, series)) => {
+                let sign = series.newest(|point| point.value > 0.0).map(|point| series.end_of(point));
+                let counts = sign.is_some_and(|end| asked_at - end < idle);
+                laws.push((counts, format!("StopInstances against {metric:?} of {sign:?}")));
+            }
+        }
+    }
+    broken(laws)
+}
+
+fn broken(laws: Vec<(bool, String)>) -> Vec<String> {
+    laws.into_iter().filter_map(|(broken, law)| broken.then_some(law)).collect()
+}
