@@ -52,6 +52,7 @@ zips: $(VENV)/ready ## Build each function as a zip that Lambda takes, for ARCHI
 
 bench: $(VENV)/ready ## Measure: naps against visits; the pair against the proof of concept, a crowd, the wake filter, a fleet; what it costs (about 15 minutes)
 	cargo bench --locked --package shared --no-default-features --bench accuracy
+	cargo bench --locked --package sandbox --bench gap
 	$(PYTHON) wire/bench.py --build
 	$(PYTHON) wire/cost.py
 

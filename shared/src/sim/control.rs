@@ -166,6 +166,15 @@ impl Sim {
         Some(browser.route(world.now, (failover.lead, failover.ttl), boot))
     }
 
+    /// This browser asks its resolver for `host` anew, without opening a connection. Others may have asked that
+    /// resolver before, and it keeps their answer for the TTL.
+    pub fn resolve(&self, browser: &mut Browser, host: &HostName) {
+        let world = self.world();
+        if let Some(named) = world.failovers.iter().find(|named| named.host == *host) {
+            browser.resolve(world.now, (named.failover.lead, named.failover.ttl));
+        }
+    }
+
     /// Where Route 53 leads a name.
     #[must_use]
     pub fn leads(&self, host: &HostName) -> Option<Lead> {

@@ -86,6 +86,12 @@ impl Browser {
         self.connection = Some(Connection { to: Lead::Gateway, used: now, boot: now });
     }
 
+    /// It asks its resolver anew, and opens no connection.
+    pub(super) fn resolve(&mut self, now: DateTime<Utc>, answer: (Lead, TimeDelta)) {
+        self.own = None;
+        self.look_up(now, answer);
+    }
+
     /// The connection broke: the next request opens another.
     pub fn lose_connection(&mut self) {
         self.connection = None;

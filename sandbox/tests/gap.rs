@@ -1,0 +1,25 @@
+//! No visitor is lost around a nap or a wake where they are led by the health check, and some are without.
+
+#![allow(unreachable_pub, clippy::expect_used, reason = "shared with the bench")]
+
+#[path = "../benches/gap/mod.rs"]
+mod gap;
+
+use gap::Way;
+
+#[test]
+fn with_steer_nobody_is_lost_and_without_it_some_are() {
+    for (interval, threshold, tick) in [(30, 3, 5), (10, 1, 1)] {
+        let plain = Way { interval, threshold, steer: false, tick }.measure(5);
+        assert!(plain.lost > 10 && plain.lost_for > 60, "{plain:?}");
+        let led = Way { interval, threshold, steer: true, tick }.measure(5);
+        assert_eq!(led.lost, 0, "of {}", led.came);
+        assert!(led.came > 80 && led.on_screen <= 2.0 && led.led_home <= 2, "{led:?}");
+        assert!(led.napped_after <= plain.napped_after + 15, "{plain:?} {led:?}");
+    }
+}
+
+#[test]
+fn whenever_somebody_comes_it_comes_to_rest_again() {
+    assert!(Way { interval: 30, threshold: 3, steer: true, tick: 5 }.comes_to_rest(53));
+}
