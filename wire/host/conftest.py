@@ -11,7 +11,7 @@ from host_tools import authority, need
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    need("nginx", "curl", "openssl")
+    need("nginx", "curl")
     prefix = tmp_path_factory.mktemp("nginx")
     made = Site(prefix)
     authority(made.tls).rename(prefix / "ca.pem")

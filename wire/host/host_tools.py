@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from certificates import Authority
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = ROOT / "host"
@@ -15,7 +16,7 @@ DOMAIN = "app.example.com"
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 UBUNTU = ROOT / ".tools/ubuntu/bin"  # certbot and boto3 in the versions of Ubuntu 24.04: wire/host/requirements.txt
 PACKAGES = {
-    "cloud-init": "cloud-init", "curl": "curl", "nginx": "nginx", "openssl": "openssl",
+    "cloud-init": "cloud-init", "curl": "curl", "nginx": "nginx",
     "pebble": "pebble", "pebble-challtestsrv": "pebble", "shellcheck": "shellcheck", "sshd": "openssh-server",
     "systemd-analyze": "systemd",
 }
@@ -48,18 +49,10 @@ def run(*command: object, seconds: float = 60, **more: object) -> subprocess.Com
                           text=True, timeout=seconds, check=False, **more)  # type: ignore[call-overload]
 
 
-def authority(folder: Path, domain: str = DOMAIN, days: int = 90) -> Path:
-    """A certificate authority of our own, and in `folder` a certificate of it; returns the authority's."""
-    ca, key, request = folder / "ca.pem", folder / "ca.key", folder / "request.pem"
-    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    made = [
-        ["req", "-x509", *new, "-days", 365, "-subj", "/CN=Test authority", "-keyout", key, "-out", ca],
-        ["req", *new, "-subj", f"/CN={domain}", "-addext", f"subjectAltName=DNS:{domain}",
-         "-keyout", folder / "privkey.pem", "-out", request],
-        ["x509", "-req", "-in", request, "-CA", ca, "-CAkey", key, "-CAcreateserial", "-days", days,
-         "-copy_extensions", "copy", "-out", folder / "fullchain.pem"],
-    ]
-    for arguments in made:
-        said = run("openssl", *arguments)
-        assert said.returncode == 0, said.stdout
-    return ca
+def authority(folder: Path, domain: str = DOMAIN) -> Path:
+    """Puts a certificate of an authority of our own, and its key, into `folder`; returns the authority's."""
+    made = Authority(folder)
+    key, end, chain = made.issue(domain).read_text().partition("-----END PRIVATE KEY-----\n")
+    (folder / "privkey.pem").write_text(key + end)
+    (folder / "fullchain.pem").write_text(chain)
+    return made.roots

@@ -24,7 +24,7 @@ def dns():
 @pytest.fixture
 def lasting(dns, tmp_path):
     """An authority whose certificates hold for 90 days."""
-    need("pebble", "openssl")
+    need("pebble")
     made = Authority(tmp_path / "authority", dns)
     yield made
     made.close()
@@ -41,7 +41,7 @@ class Instance:
     """A root folder with what the set-up leaves there, nginx, and catnap-certificate run as its units run it."""
 
     def __init__(self, folder, authority, route53):
-        need("nginx", "curl", "openssl")
+        need("nginx", "curl")
         need_ubuntus()
         self.root, self.route53, self.authority = folder / "root", route53, authority
         (self.root / "etc/catnap").mkdir(parents=True)
