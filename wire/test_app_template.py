@@ -46,5 +46,5 @@ def test_only_a_pair_that_finds_instances_by_tag_takes_more_apps():
     export = SOURCE["Outputs"]["ApiForMoreApps"]
     assert export["Condition"] == "FoundByTag" and export["Value"] == {"Ref": "Api"}
     assert export["Export"]["Name"] == {"Fn::Sub": PAIRS_API["Fn::ImportValue"]["Fn::Sub"].replace("Pair", "AWS::StackName")}
-    tags = APP["Outputs"]["TagTheInstance"]["Value"]["Fn::Sub"]
+    tags = APP["Outputs"]["TagTheInstance"]["Value"]["Fn::Sub"][0]
     assert "Key=catnap:host,Value=${AppDomain} Key=catnap:health-check,Value=${HealthCheck}" in tags

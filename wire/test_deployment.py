@@ -21,7 +21,7 @@ BRANCHES = {
     "checked over https": {"HealthCheckProtocol": "HTTPS", "HealthCheckPort": 443},
     "checked by its port": {"HealthCheckProtocol": "TCP", "HealthCheckPort": 443},
     "visitors are led": ONE | {"Steer": "true", "Schedule": "rate(5 minutes)"},
-    "with limits and a key": {"ReservedConcurrency": 25, "VolumeKeyArn": KEY, "Dashboard": "false"},
+    "with limits and a key, in a fleet": {"Fleet": "staging", "ReservedConcurrency": 25, "VolumeKeyArn": KEY, "Dashboard": "false"},
 }
 UNNAMED = {"ApiMayInvokeStarter"}  # moto gives a permission no id
 
@@ -139,7 +139,7 @@ def naps_and_wakes(moto, stack, target, port, api):
         assert target.state == "running"
 
 
-@pytest.mark.parametrize("kind", ["by id", "by tag", "new host"])
+@pytest.mark.parametrize("kind", ["by id", "by tag", "in a fleet", "new host"])
 def test_the_pair_works_with_what_its_deployment_made(moto, zone, kind):
     moto.set_phases(pending=0.3, stopping=0.3)
     port = free_port()
@@ -150,11 +150,14 @@ def test_the_pair_works_with_what_its_deployment_made(moto, zone, kind):
     else:
         instance = moto.run_instance()
         given |= {"ElasticIp": moto.describe(instance)["PublicIpAddress"]}
-        stack = deploy(moto, **given, **({"InstanceId": instance} if kind == "by id" else {}))
+        stack = deploy(moto, **given, **{"by id": {"InstanceId": instance}, "by tag": {}, "in a fleet": {"Fleet": "staging"}}[kind])
     check = stack.outputs["HealthCheckId"]
-    roles_lead_to(moto, stack, *(("*", "*") if kind == "by tag" else (instance, check)))
-    if kind == "by tag":
+    by_tag = kind in ("by tag", "in a fleet")
+    roles_lead_to(moto, stack, *(("*", "*") if by_tag else (instance, check)))
+    if by_tag:
         tag(moto, instance, stack.outputs["TagTheInstance"])
+    assert {tag["Key"] for tag in moto.describe(instance).get("Tags", [])} >= (
+        {"catnap:host", "catnap:fleet"} if kind == "in a fleet" else {"catnap:host"} if by_tag else set())
     naps_and_wakes(moto, stack, bring_to_life(moto, instance, check, HOST), port, stack.made["Api"])
 
 

@@ -14,9 +14,8 @@ from stack import (
     GIVEN, NEW, NEW_INSTANCE, ONE, PARAMETERS, RAW, ROOT, SOURCE, TRANSLATED, deployed, references, resolve, snapshots,
 )
 
-BOTH = {"CATNAP_APP_DOMAIN", "CATNAP_INSTANCE_ID", "CATNAP_HEALTH_CHECK_ID",
-        "CATNAP_BOOT_DEADLINE_SECONDS", "CATNAP_STEER",
-        "CATNAP_DRY_RUN"}
+BOTH = {"CATNAP_APP_DOMAIN", "CATNAP_INSTANCE_ID", "CATNAP_FLEET", "CATNAP_HEALTH_CHECK_ID",
+        "CATNAP_BOOT_DEADLINE_SECONDS", "CATNAP_STEER", "CATNAP_DRY_RUN"}
 ENVIRONMENT = {
     "Starter": BOTH | {"CATNAP_HEALTH_PATH", "CATNAP_ORIGIN", "CATNAP_WAKE_ON", "CATNAP_WAKE_PATHS",
                        "CATNAP_WAITING_STATUS", "CATNAP_STATUS_ORIGIN", "CATNAP_HANDOFF", "CATNAP_APP_NAME",
@@ -26,6 +25,7 @@ ENVIRONMENT = {
 }
 HOST = yaml_parse((ROOT / "host/template.yaml").read_text())
 NEW_ADDRESS = {"Fn::GetAtt": ["NewHostStack", "Outputs.ElasticIp"]}
+IN_NO_FLEET = {"aws:ResourceTag/catnap:host": "false", "aws:ResourceTag/catnap:fleet": "true"}
 OWN_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 ACTIONS = {
     "Starter": OWN_LOGS | {"ec2:DescribeInstances", "ec2:StartInstances", "ec2:CreateTags",
@@ -94,6 +94,7 @@ def test_every_parameter_is_used_described_and_in_one_group():
     ("InstanceId", ["", "i-0123456789abcdef0", "i-0a1b2c3d"], ["i-0123", "i-XYZ", "web"]),
     ("CertificateArn", ["", "arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"],
      ["arn:aws:iam::123456789012:server-certificate/web"]),
+    ("Fleet", ["", "staging", "team-2"], ["a b", "staging*", "x" * 65]),
     ("VolumeKeyArn", ["", "arn:aws:kms:eu-central-1:123456789012:key/12345678-1234-1234-1234-123456789012",
                       "arn:aws:kms:eu-central-1:123456789012:key/mrk-12345678123412341234123456789012"],
      ["arn:aws:kms:eu-central-1:123456789012:alias/ebs", "12345678-1234-1234-1234-123456789012"]),
@@ -273,8 +274,7 @@ def test_a_function_may_do_what_it_does_and_nothing_else(function, act):
         assert may[act]["Resource"]["Fn::Sub"] == [
             "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:instance/${Which}",
             {"Which": instance or "*"}]
-        tagged = None if instance else {"Null": {"aws:ResourceTag/catnap:host": "false"}}
-        assert may[act].get("Condition") == tagged
+        assert may[act].get("Condition") == (None if instance else {"Null": IN_NO_FLEET})
         [route53] = [s for action, s in may.items() if action.startswith("route53:Get")]
         assert route53["Resource"]["Fn::Sub"] == [
             "arn:${AWS::Partition}:route53:::healthcheck/${Which}", {"Which": check}]
@@ -283,10 +283,19 @@ def test_a_function_may_do_what_it_does_and_nothing_else(function, act):
 
 def test_the_starter_may_write_one_tag_where_it_may_start():
     key = {"ForAllValues:StringEquals": {"aws:TagKeys": "catnap:wake-seconds"}}
-    for given, tagged in [({}, {"aws:ResourceTag/catnap:host": "false"}), (ONE, {}), (NEW, {})]:
+    for given, tagged in [({}, IN_NO_FLEET), (ONE, {}), (NEW, {})]:
         may = allowed(deployed(**given)["StarterRole"])
         assert may["ec2:CreateTags"]["Condition"] == key | {"Null": {"aws:TagKeys": "false"} | tagged}
         assert may["ec2:CreateTags"]["Resource"] == may["ec2:StartInstances"]["Resource"]
+
+
+def test_a_pair_may_touch_its_own_fleet_alone():
+    stack = deployed(Fleet="staging")
+    for role, act in [("StarterRole", "ec2:StartInstances"), ("StarterRole", "ec2:CreateTags"), ("StopperRole", "ec2:StopInstances")]:
+        condition = allowed(stack[role])[act]["Condition"]
+        assert condition["StringEquals"] == {"aws:ResourceTag/catnap:fleet": "staging"}
+        assert set(condition["Null"].values()) == {"false"} and IN_NO_FLEET.keys() <= condition["Null"].keys()
+        assert "StringEquals" not in allowed(deployed(Fleet="staging", **ONE)[role])[act].get("Condition", {})
 
 
 def test_a_function_may_let_ec2_use_the_volumes_key_and_no_other():

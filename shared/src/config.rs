@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::classify::{WakeOn, WakePath};
 use crate::idle::{OnSick, Policy};
 use crate::look::{AppName, Logo, PageLook, Rgb, SupportUrl};
-use crate::model::{HealthCheckId, HostName, InstanceId, Unreadable};
+use crate::model::{HealthCheckId, HostName, Instance, InstanceId, Unreadable};
 use crate::schedule::Windows;
 
 /// One setting by all its names.
@@ -36,6 +36,7 @@ macro_rules! settings {
 settings! {
     APP_DOMAIN: Some("AppDomain"), Some("CATNAP_APP_DOMAIN"), Some("catnap:host");
     INSTANCE_ID: Some("InstanceId"), Some("CATNAP_INSTANCE_ID"), None;
+    FLEET: Some("Fleet"), Some("CATNAP_FLEET"), Some("catnap:fleet");
     HEALTH_CHECK_ID: None, Some("CATNAP_HEALTH_CHECK_ID"), Some("catnap:health-check");
     HEALTH_PATH: Some("HealthPath"), Some("CATNAP_HEALTH_PATH"), None;
     ORIGIN: Some("Origin"), Some("CATNAP_ORIGIN"), Some("catnap:origin-port");
@@ -142,6 +143,8 @@ pub struct Config {
     pub app_domain: HostName,
     /// The one instance; none means that instances are found by their tag `catnap:host`.
     pub instance_id: Option<InstanceId>,
+    /// Which of the instances with a tag `catnap:host`: those whose tag `catnap:fleet` is this; none means, without one.
+    pub fleet: Option<String>,
     /// The health check of `app_domain`.
     pub health_check_id: Option<HealthCheckId>,
     /// What the starter asks the app for, to see whether it answers.
@@ -260,6 +263,7 @@ impl Config {
                 takes: "a host name such as app.example.com",
             })?,
             instance_id: lookup.get(INSTANCE_ID, InstanceId::from_str)?,
+            fleet: lookup.get(FLEET, fleet)?,
             health_check_id: lookup.get(HEALTH_CHECK_ID, HealthCheckId::from_str)?,
             health_path: lookup.get(HEALTH_PATH, path)?.unwrap_or_else(|| "/".into()),
             origin: lookup.get(ORIGIN, Origin::from_str)?.unwrap_or(Origin { tls: true, port: 443 }),
@@ -298,6 +302,15 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether an instance is for this pair: another in the same region may have a fleet of its own.
+    #[must_use]
+    pub fn is_for(&self, instance: &Instance) -> bool {
+        let fleet = FLEET.tag.and_then(|tag| instance.tags.get(tag));
+        self.instance_id.is_some() || fleet == self.fleet.as_ref()
+    }
+}
+
 /// Reads one variable at a time, and names it when it cannot be read.
 struct Lookup<'a>(&'a dyn Fn(&str) -> Option<String>);
 
@@ -325,6 +338,11 @@ fn path(text: &str) -> Result<String, Unreadable> {
 
 fn flag(text: &str) -> Result<bool, Unreadable> {
     text.parse().map_err(|_| Unreadable { takes: "true or false" })
+}
+
+fn fleet(text: &str) -> Result<String, Unreadable> {
+    let readable = text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    readable.then(|| text.into()).ok_or(Unreadable { takes: "at most 64 letters, digits and hyphens" })
 }
 
 fn list(text: &str) -> Result<Vec<WakePath>, Unreadable> {
@@ -367,6 +385,7 @@ mod tests {
         let bad = [
             ("CATNAP_APP_DOMAIN", "https://app"),
             ("CATNAP_INSTANCE_ID", "web-1"),
+            ("CATNAP_FLEET", "staging*"),
             ("CATNAP_HEALTH_CHECK_ID", "a b"),
             ("CATNAP_HEALTH_PATH", "health"),
             ("CATNAP_ORIGIN", "app.example.com"),

@@ -240,7 +240,8 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
                 return Err(CloudError { trouble: Trouble::Throttled, operation, code, message });
             }
         }
-        let instances = self.cloud.instances(&targets).await?;
+        let mut instances = self.cloud.instances(&targets).await?;
+        instances.retain(|instance| self.config.is_for(instance));
         self.memory().instances.insert(targets, At { at: now, what: instances.clone() });
         Ok(instances)
     }

@@ -210,6 +210,13 @@ async fn an_instance_is_found_by_its_tag_compared_exactly() {
     let answer = other.ask(visit()).await;
     assert_eq!((answer.status, answer.is_page()), (404, true));
 
+    let another_pairs = by_tag();
+    another_pairs.sim.change(&another_pairs.id, |it| {
+        it.tags.insert("catnap:fleet".into(), "staging".into());
+    });
+    assert_eq!(another_pairs.ask(wake()).await.status, 404);
+    assert_eq!(another_pairs.with("CATNAP_FLEET", "staging").ask(wake()).await.json()["reason"], "waking");
+
     let replaced = by_tag();
     let successor = replaced.sim.add_instance(&APP.parse().unwrap(), shared::sim::Phases::default());
     replaced.sim.change(&replaced.id, |it| it.state = InstanceState::ShuttingDown);

@@ -50,7 +50,8 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
                 Ok(page) => {
                     for instance in page.items {
                         match instance {
-                            Ok(instance) => list.what.push(instance),
+                            Ok(instance) if self.config.is_for(&instance) => list.what.push(instance),
+                            Ok(_) => {}
                             Err(error) => list.failures.push(error),
                         }
                     }

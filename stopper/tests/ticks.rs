@@ -215,6 +215,26 @@ async fn each_tagged_instance_is_decided_on_its_own_and_in_one_call_for_all_metr
 }
 
 #[tokio::test]
+async fn a_pair_leaves_the_instances_of_another_fleet_alone() {
+    let fleet = |world: &World, index: usize, name: &str| {
+        world.sim.change(&world.ids[index], |it| {
+            it.tags.insert("catnap:fleet".into(), name.into());
+        });
+    };
+    for (own, naps) in [("", [2]), ("staging", [0]), ("production", [1])] {
+        let world = World::of(3).with("CATNAP_FLEET", own);
+        fleet(&world, 0, "staging");
+        fleet(&world, 1, "production");
+        assert_eq!(world.tick().await.totals.targets, 1);
+        let stopping = (0..3).filter(|index| world.state(*index) == InstanceState::Stopping);
+        assert_eq!(stopping.collect::<Vec<_>>(), naps, "{own:?}");
+    }
+    let by_id = World::one();
+    fleet(&by_id, 0, "staging");
+    assert_eq!(by_id.tick().await.totals.napped, 1);
+}
+
+#[tokio::test]
 async fn two_instances_of_one_name_stay_up_since_neither_could_be_woken() {
     let world = World::of(3);
     world.sim.change(&world.ids[1], |it| {
