@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-from scene import TICK, add_idle_target, add_target, settings, starter, stopper, wake_call
 from stack import NEW, NEW_INSTANCE, ONE, PARAMETERS, RAW, ROOT, SOURCE, deployed, substituted
 
 MAIL = {"AlarmEmail": "ops@example.com"}
@@ -131,46 +130,3 @@ def test_the_readme_asks_the_logs_as_the_dashboard_does():
     readme = re.sub(r"\s+", " ", (ROOT / "README.md").read_text())
     [hours] = [steps for title, _, steps in queries() if title.startswith("Hours awake")]
     assert hours in readme
-
-
-def fields(steps):
-    """The fields that a query of Logs Insights reads: its words without texts, what it names itself, and its language."""
-    words = set(re.findall(r"[@\w]+", re.sub(r'"[^"]*"', "", steps)))
-    own = set(re.findall(r" as (\w+)", steps))
-    language = "filter fields stats sort limit by as desc bin 1h ispresent strcontains concat avg max sum count"
-    return {word for word in words - own - set(language.split()) if not word.isdigit() and word != "@timestamp"}
-
-
-def matches(pattern, record):
-    """Whether a JSON filter pattern of CloudWatch Logs, joined by && alone, takes a record."""
-    terms = re.findall(r"\(\$\.(\w+) (=|!=|>) (\S+)\)", pattern)
-    assert pattern.strip("{ }") == " && ".join(f"($.{field} {by} {value})" for field, by, value in terms)
-    compare = {"=": lambda a, b: a == b, "!=": lambda a, b: a != b, ">": lambda a, b: a > b}
-    assert all(field in record for field, _, _ in terms), record
-    return all(compare[by](record[field], json.loads(value)) for field, by, value in terms)
-
-
-def test_the_functions_write_what_the_dashboard_and_the_fleets_alarm_read(moto):
-    target = add_idle_target(moto)
-    awake = settings(moto, CATNAP_HOURLY_PRICE="0.05", CATNAP_HEALTH_CHECK_ID=target.check)
-    with stopper(awake) as function:
-        function.invoke(TICK)  # naps
-        function.invoke(TICK)  # asleep
-        busy, window, fresh = (add_target(moto, f"{name}.example.com", hours) for name, hours in [
-            ("busy", 30), ("window", 30), ("fresh", 20)])
-        window_tag = [{"Key": "catnap:keep-awake", "Value": "0:00-24:00 UTC"}]
-        moto.client("ec2").create_tags(Resources=[window.instance], Tags=window_tag)
-        function.invoke(TICK)
-        ticks = [record for record in function.records() if "outcome" in record]
-    with starter(awake) as function:
-        function.invoke(wake_call())
-        visits = [record for record in function.records() if "class" in record]
-    written = {"Stopper": set().union(*ticks), "Starter": set().union(*visits)}
-    for title, source, steps in queries():
-        assert fields(steps) and fields(steps) <= written[source], title
-    assert {r["outcome"] for r in ticks} >= {"stopped", "left"} and visits[-1]["action"] == "start"
-
-    newest = {record["App"]: record for record in ticks}
-    pattern = substituted(deployed(AlarmEmail="ops@example.com")["AwakeTooLong"]["FilterPattern"])
-    assert {app for app, record in newest.items() if record["state"] == "running" and matches(pattern, record)} == {busy.host}
-    assert newest[window.host]["reason"] == "window" and newest[fresh.host]["awake_minutes"] == 20 * 60
