@@ -20,6 +20,12 @@ const START_FAILURES: &[(&str, Lasting)] = &[
     ("Server.InsufficientInstanceCapacity", Lasting::No),
 ];
 
+/// Whether a StateReason's code is that of a start which failed.
+#[must_use]
+pub fn is_start_failure(code: &str) -> bool {
+    START_FAILURES.iter().any(|(failure, _)| *failure == code)
+}
+
 /// Whether someone has to change something before it can work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lasting {

@@ -1,0 +1,161 @@
+//! The health check: it has to see the instance itself, and nothing else.
+
+use super::commands::{address as address_of, aws, upsert_primary};
+use super::{Check, Facts, Failover, Finding};
+
+pub(super) fn missing(facts: &Facts) -> Option<Finding> {
+    let record = facts.half(Failover::Primary)?;
+    let why = "Without one the primary record counts as healthy for ever: while the instance naps, visitors are sent \
+               to it and nobody answers.";
+    match (&record.health_check, facts.health_check.as_ref().ok()?) {
+        (Some(_), Some(_)) => None,
+        (Some(id), None) => Some(Finding::error(
+            "health-check",
+            format!("the primary record's health check {id} does not exist"),
+            why,
+            make(facts),
+        )),
+        (None, _) => {
+            Some(Finding::error("health-check", "the primary record has no health check".to_owned(), why, make(facts)))
+        }
+    }
+}
+
+/// A new health check of the instance's address, and the record with it.
+fn make(facts: &Facts) -> Vec<String> {
+    let config = serde_json::json!({
+        "Type": "HTTP", "IPAddress": address_of(facts), "Port": 8080, "FullyQualifiedDomainName": facts.host.as_str(),
+        "ResourcePath": "/", "RequestInterval": 30, "FailureThreshold": 3,
+        "Regions": ["us-east-1", "us-west-2", "eu-west-1"],
+    });
+    vec![
+        format!(
+            "aws route53 create-health-check --caller-reference catnap-{} --health-check-config '{config}'",
+            facts.now.timestamp()
+        ),
+        "# with the id that this prints:".into(),
+        upsert_primary(facts, "HEALTH_CHECK_ID"),
+    ]
+}
+
+fn update(check: &Check, words: &str) -> Vec<String> {
+    vec![format!("aws route53 update-health-check --health-check-id {} {words}", check.id)]
+}
+
+pub(super) fn by_name(facts: &Facts) -> Option<Finding> {
+    let check = facts.check().filter(|check| connects(check) && check.address.is_none())?;
+    let name = check.name.as_deref().unwrap_or_default();
+    let own = name.trim_end_matches('.').eq_ignore_ascii_case(facts.host.as_str());
+    let mend = update(check, &format!("--ip-address {}", address_of(facts)));
+    if own {
+        return Some(Finding::error(
+            "health-check-loop",
+            format!("the health check {} looks up {name}, the failover name itself", check.id),
+            "A loop: while the instance naps the name leads to the starter, which answers the checkers, so Route 53 \
+             calls the instance healthy and turns its visitors back to it.",
+            mend,
+        ));
+    }
+    Some(Finding::warning(
+        "health-check-loop",
+        format!("the health check {} looks up {name} and has no address", check.id),
+        "Should that name ever lead to the starter, the checkers would call a sleeping instance healthy.",
+        mend,
+    ))
+}
+
+fn connects(check: &Check) -> bool {
+    check.kind.starts_with("HTTP") || check.kind == "TCP"
+}
+
+pub(super) fn address(facts: &Facts) -> Option<Finding> {
+    let (check, address) = (facts.check()?, facts.address()?);
+    let looks_at = check.address.filter(|looks_at| *looks_at != address)?;
+    Some(Finding::error(
+        "health-check-address",
+        format!("the health check {} looks at {looks_at}, and the instance is at {address}", check.id),
+        "It says nothing about the instance: visitors are sent to it asleep, or kept from it awake.",
+        update(check, &format!("--ip-address {address}")),
+    ))
+}
+
+pub(super) fn kind(facts: &Facts) -> Option<Finding> {
+    let check = facts.check().filter(|check| !connects(check))?;
+    Some(Finding::warning(
+        "health-check-type",
+        format!("the health check {} is of type {}: no checker connects to the instance", check.id, check.kind),
+        "It has to turn unhealthy at a stop and healthy when the app answers, by itself.",
+        make(facts),
+    ))
+}
+
+pub(super) fn disabled(facts: &Facts) -> Option<Finding> {
+    let check = facts.check().filter(|check| check.disabled)?;
+    Some(Finding::error(
+        "health-check-disabled",
+        format!("the health check {} is disabled", check.id),
+        "A disabled check counts as healthy for ever: a sleeping instance would get its visitors, and nobody could \
+         wake it. The stopper keeps it awake for that.",
+        update(check, "--no-disabled"),
+    ))
+}
+
+pub(super) fn inverted(facts: &Facts) -> Option<Finding> {
+    let check = facts.check().filter(|check| check.inverted)?;
+    Some(Finding::error(
+        "health-check-inverted",
+        format!("the health check {} is inverted", check.id),
+        "It says the contrary of what it sees: visitors go to the starter while the app is up, and to the sleeping \
+         instance else. Something that steered the failover may have left it so.",
+        update(check, "--no-inverted"),
+    ))
+}
+
+pub(super) fn protocol(facts: &Facts) -> Option<Finding> {
+    let check = facts.check()?;
+    let port = check.port?;
+    let (speaks, right) = match (check.kind.as_str(), port) {
+        ("HTTPS" | "HTTPS_STR_MATCH", 80) => ("HTTP", 443),
+        ("HTTP" | "HTTP_STR_MATCH", 443) => ("HTTPS", 8080),
+        _ => return None,
+    };
+    Some(Finding::error(
+        "health-check-protocol",
+        format!("the health check {} speaks {} to port {port}, which speaks {speaks}", check.id, check.kind),
+        "It fails for ever: the instance would wake, and yet no visitor would get through.",
+        update(check, &format!("--port {right}")),
+    ))
+}
+
+pub(super) fn server_name(facts: &Facts) -> Option<Finding> {
+    let check = facts.check().filter(|check| check.kind.starts_with("HTTPS") && !check.sni)?;
+    Some(Finding::warning(
+        "health-check-sni",
+        format!("the health check {} says no name in the TLS handshake", check.id),
+        "A web server that goes by names answers such a handshake with an error, and the check fails although the app \
+         is up.",
+        update(check, &format!("--enable-sni --fully-qualified-domain-name {}", facts.host)),
+    ))
+}
+
+pub(super) fn unhealthy(facts: &Facts) -> Option<Finding> {
+    let (check, instance) = (facts.check()?, &facts.machine()?.instance);
+    let longest_boot = facts
+        .stack
+        .as_ref()
+        .and_then(|stack| stack.config.as_ref().ok())
+        .map_or(chrono::TimeDelta::minutes(5), |config| config.boot_deadline);
+    let up = instance.state == shared::model::InstanceState::Running && facts.now - instance.launched_at > longest_boot;
+    if check.healthy != Some(false) || !up || check.inverted {
+        return None;
+    }
+    Some(Finding::error(
+        "unhealthy",
+        format!("the instance runs, and the health check {} is unhealthy", check.id),
+        "Visitors are sent to the starter although the app is up: it answers for the app, or lets them wait for ever.",
+        vec![
+            aws(facts, &format!("ec2 get-console-output --latest --output text --instance-id {}", instance.id)),
+            format!("aws route53 get-health-check-status --health-check-id {}", check.id),
+        ],
+    ))
+}

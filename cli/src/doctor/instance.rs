@@ -1,0 +1,184 @@
+//! The instance: that there is one, that it can be stopped, and that it comes back.
+
+use chrono::TimeDelta;
+use shared::config;
+use shared::model::InstanceState;
+use shared::overrides;
+
+use super::commands::{aws, deploy};
+use super::{CustomerKey, Facts, Finding};
+
+pub(super) fn missing(facts: &Facts) -> Option<Finding> {
+    if facts.machine.as_ref().ok()?.is_some() || facts.carriers.as_ref().ok()?.len() > 1 {
+        return None;
+    }
+    let tag = format!("ec2 create-tags --resources INSTANCE_ID --tags Key=catnap:host,Value={}", facts.host);
+    Some(Finding::error(
+        "instance",
+        format!("no instance in {} belongs to {}", facts.region, facts.host),
+        "There is nothing to wake. It is found by the stack's InstanceId, by its tag catnap:host, or by the Elastic IP \
+         of the primary record.",
+        vec![aws(facts, &tag)],
+    ))
+}
+
+pub(super) fn carriers(facts: &Facts) -> Option<Finding> {
+    let [keeps, others @ ..] = facts.carriers.as_ref().ok()?.as_slice() else { return None };
+    if others.is_empty() {
+        return None;
+    }
+    let own = facts.machine().map_or(keeps, |machine| &machine.instance.id);
+    let all: Vec<_> = facts.carriers.iter().flatten().map(ToString::to_string).collect();
+    let others: Vec<_> = all.iter().filter(|id| *id != own.as_str()).map(String::as_str).collect();
+    Some(Finding::error(
+        "one-instance",
+        format!("{} instances carry the tag catnap:host={}: {}", all.len(), facts.host, all.join(", ")),
+        "The starter wakes neither, since it cannot know which is meant, and so the stopper stops neither.",
+        vec![aws(facts, &format!("ec2 delete-tags --resources {} --tags Key=catnap:host", others.join(" ")))],
+    ))
+}
+
+pub(super) fn elastic_ip(facts: &Facts) -> Option<Finding> {
+    let machine = facts.machine()?;
+    if machine.elastic_ip.as_ref().ok()?.is_some() {
+        return None;
+    }
+    let id = &machine.instance.id;
+    let has = match machine.instance.public_address {
+        Some(address) => format!("its public address {address} is an automatic one"),
+        None => "it has no public address".into(),
+    };
+    Some(Finding::error(
+        "elastic-ip",
+        format!("no Elastic IP is attached to {id}: {has}"),
+        "An automatic address changes with every start: record and health check would not find the instance again.",
+        vec![
+            aws(facts, "ec2 allocate-address"),
+            aws(facts, &format!("ec2 associate-address --instance-id {id} --allocation-id ALLOCATION_ID")),
+        ],
+    ))
+}
+
+pub(super) fn spot(facts: &Facts) -> Option<Finding> {
+    let instance = &facts.machine()?.instance;
+    instance.spot.then(|| {
+        Finding::error(
+            "spot",
+            format!("{} is a spot instance", instance.id),
+            "EC2 stops and starts those by itself, so Catnap leaves them alone: it never naps.",
+            vec!["# launch it again from its image, on demand".into()],
+        )
+    })
+}
+
+pub(super) fn auto_scaling(facts: &Facts) -> Option<Finding> {
+    let instance = &facts.machine()?.instance;
+    let group = instance.tags.get("aws:autoscaling:groupName")?;
+    let words = format!(
+        "autoscaling detach-instances --instance-ids {} --auto-scaling-group-name {group} \
+         --should-decrement-desired-capacity",
+        instance.id
+    );
+    Some(Finding::error(
+        "auto-scaling",
+        format!("{} is in the Auto Scaling group {group}", instance.id),
+        "The group would replace a stopped instance by a new one, so Catnap leaves it alone: it never naps.",
+        vec![aws(facts, &words)],
+    ))
+}
+
+pub(super) fn root_device(facts: &Facts) -> Option<Finding> {
+    let instance = &facts.machine()?.instance;
+    instance.instance_store_root.then(|| {
+        Finding::error(
+            "root-device",
+            format!("the root device of {} is an instance store", instance.id),
+            "A stop would lose it, and EC2 refuses one: it never naps.",
+            vec!["# launch it again from an image with an EBS root volume".into()],
+        )
+    })
+}
+
+pub(super) fn stop_protection(facts: &Facts) -> Option<Finding> {
+    let machine = facts.machine()?;
+    machine.stop_protection.as_ref().is_ok_and(|on| *on).then(|| {
+        let id = &machine.instance.id;
+        Finding::error(
+            "stop-protection",
+            format!("stop protection is on for {id}"),
+            "EC2 refuses to stop it: it never naps.",
+            vec![aws(facts, &format!("ec2 modify-instance-attribute --instance-id {id} --no-disable-api-stop"))],
+        )
+    })
+}
+
+pub(super) fn customer_keys(facts: &Facts) -> Option<Finding> {
+    let keys = facts.machine()?.customer_keys.as_ref().ok()?;
+    let CustomerKey { volume, key, .. } = keys.iter().find(|key| !key.granted)?;
+    let role = facts.stack.as_ref().and_then(|stack| stack.starter_role.as_deref()).unwrap_or("STARTER_ROLE_ARN");
+    let words = format!(
+        "kms create-grant --key-id {key} --grantee-principal {role} \
+         --operations CreateGrant Decrypt DescribeKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo"
+    );
+    Some(Finding::error(
+        "volume-key",
+        format!("{volume} is encrypted with a key of your own, {key}, and the starter may make no grant with it"),
+        "EC2 takes the start and stops the instance again at once: it cannot be woken.",
+        vec![aws(facts, &words)],
+    ))
+}
+
+pub(super) fn failed_start(facts: &Facts) -> Option<Finding> {
+    let instance = &facts.machine()?.instance;
+    let reason = instance.state_reason.as_deref().filter(|_| instance.state == InstanceState::Stopped)?;
+    // The same codes as the starter goes by.
+    if !shared::wake::is_start_failure(reason) || customer_keys(facts).is_some() {
+        return None;
+    }
+    Some(Finding::error(
+        "failed-start",
+        format!("the last start of {} failed: {reason}", instance.id),
+        "EC2 took the start and stopped the instance again. Client.InternalError is mostly a volume's key that may not \
+         be used.",
+        vec![aws(facts, &format!("ec2 start-instances --instance-ids {}", instance.id))],
+    ))
+}
+
+pub(super) fn tags(facts: &Facts) -> Option<Finding> {
+    let instance = &facts.machine()?.instance;
+    let config = facts.stack.as_ref().and_then(|stack| stack.config.as_ref().ok()).cloned();
+    let config = config.or_else(|| {
+        let host = config::APP_DOMAIN.variable;
+        config::Config::read(|name| (Some(name) == host).then(|| facts.host.to_string())).ok()
+    })?;
+    let warnings = overrides::overrides(&config, instance, true, facts.now).warnings;
+    if warnings.is_empty() {
+        return None;
+    }
+    Some(Finding::warning(
+        "tags",
+        warnings.join("; "),
+        "What cannot be read does not hold, and the default stands.",
+        vec![aws(facts, &format!("ec2 create-tags --resources {} --tags Key=TAG,Value=VALUE", instance.id))],
+    ))
+}
+
+pub(super) fn monitoring(facts: &Facts) -> Option<Finding> {
+    let (instance, config) = (&facts.machine()?.instance, facts.stack.as_ref()?.config.as_ref().ok()?);
+    let idle = overrides::overrides(config, instance, true, facts.now).policy.idle;
+    // Three datapoints are the least that can tell a gap from quiet.
+    if instance.detailed_monitoring || idle >= TimeDelta::minutes(15) {
+        return None;
+    }
+    let mend = [
+        Some(aws(facts, &format!("ec2 monitor-instances --instance-ids {}", instance.id))),
+        deploy(facts, "IdleMinutes=15").map(|command| format!("# or: {command}")),
+    ];
+    Some(Finding::warning(
+        "monitoring",
+        format!("IdleMinutes is {}, and NetworkIn comes each 5 minutes", idle.num_minutes()),
+        "One datapoint that is late or lost decides. Under detailed monitoring there is one each minute, for about two \
+         dollars a month.",
+        mend.into_iter().flatten().collect(),
+    ))
+}

@@ -1,0 +1,342 @@
+//! A right set-up, and each way to break it: the check for it speaks up, and no other.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use chrono::TimeDelta;
+use shared::config::Config;
+use shared::model::{Instance, InstanceState};
+
+use super::*;
+
+const ADDRESS: &str = "203.0.113.10";
+const TARGET: &str = "d-abcdef0123.execute-api.eu-central-1.amazonaws.com";
+
+fn address() -> Option<IpAddr> {
+    ADDRESS.parse().ok()
+}
+
+fn config(settings: &[(&str, &str)]) -> Result<Config, shared::config::ConfigError> {
+    let all: Vec<_> = [("CATNAP_APP_DOMAIN", "app.example.com"), ("CATNAP_INSTANCE_ID", "i-0123456789abcdef0")]
+        .iter()
+        .chain(settings)
+        .copied()
+        .collect();
+    Config::read(|name| all.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| (*value).into()))
+}
+
+/// As `template.yaml` makes it.
+fn well() -> Facts {
+    let now: chrono::DateTime<chrono::Utc> = "2026-03-01T20:00:00Z".parse().unwrap();
+    let record = |identifier: &str, half| Record {
+        kind: "A".into(),
+        set_identifier: Some(identifier.into()),
+        failover: Some(half),
+        ttl: None,
+        values: Vec::new(),
+        alias: None,
+        health_check: None,
+    };
+    let alias = Alias { name: TARGET.into(), zone: "Z1U9ULNL0V5AJ3".into(), evaluates_health: false };
+    let arn = "arn:aws:acm:eu-central-1:123456789012:certificate/6d7b9b8a-0000-4000-8000-000000000000";
+    Facts {
+        now,
+        region: "eu-central-1".into(),
+        host: "app.example.com".parse().unwrap(),
+        zone: Ok(Some(Zone { id: "Z0123456789ABC".into(), name: "example.com".into() })),
+        records: Ok(vec![
+            Record {
+                ttl: Some(60),
+                values: vec![ADDRESS.into()],
+                health_check: Some("check-1".into()),
+                ..record("instance", Failover::Primary)
+            },
+            Record { alias: Some(alias), ..record("starter", Failover::Secondary) },
+        ]),
+        health_check: Ok(Some(Check {
+            id: "check-1".into(),
+            kind: "HTTP".into(),
+            address: address(),
+            name: Some("app.example.com".into()),
+            port: Some(8080),
+            sni: false,
+            disabled: false,
+            inverted: false,
+            healthy: Some(true),
+        })),
+        domain: Ok(Some(Domain {
+            target: TARGET.into(),
+            zone: "Z1U9ULNL0V5AJ3".into(),
+            regional: true,
+            certificate: Some(arn.into()),
+            mappings: vec![Mapping { api: "abc123def4".into(), path: String::new() }],
+            routes: Ok(vec!["GET /.catnap/status".into(), "$default".into()]),
+        })),
+        certificate: Ok(Some(Certificate {
+            arn: arn.into(),
+            status: "ISSUED".into(),
+            names: vec!["app.example.com".into()],
+            not_after: Some(now + TimeDelta::days(200)),
+            renewed_by_record: true,
+            validation: Some(Validation {
+                name: "_x.app.example.com".into(),
+                value: "_y.acm-validations.aws".into(),
+                found: true,
+            }),
+        })),
+        gate: Some(Gate::Starter),
+        carriers: Ok(Vec::new()),
+        machine: Ok(Some(Machine {
+            instance: Instance {
+                id: "i-0123456789abcdef0".parse().unwrap(),
+                state: InstanceState::Running,
+                state_reason: None,
+                stopped_at: None,
+                launched_at: now - TimeDelta::hours(3),
+                public_address: address(),
+                tags: BTreeMap::new(),
+                detailed_monitoring: false,
+                spot: false,
+                instance_store_root: false,
+            },
+            elastic_ip: Ok(address()),
+            stop_protection: Ok(false),
+            ingress: Ok(vec![
+                Ingress { ports: (443, 443), from: Source::Everywhere },
+                Ingress { ports: (8080, 8080), from: Source::PrefixList("pl-1".into()) },
+            ]),
+            groups: vec!["sg-1".into()],
+            checkers: Ok(Some("pl-1".into())),
+            customer_keys: Ok(Vec::new()),
+        })),
+        stack: Some(Stack {
+            name: "catnap".into(),
+            status: "CREATE_COMPLETE".into(),
+            parameters: BTreeMap::new(),
+            config: config(&[]),
+            starter_role: Some("arn:aws:iam::123456789012:role/catnap-StarterRole-1".into()),
+        }),
+        schedule: Ok(Some(Schedule {
+            name: "StopperTick".into(),
+            group: "default".into(),
+            enabled: true,
+            expression: "rate(1 hour)".into(),
+        })),
+    }
+}
+
+fn records(facts: &mut Facts) -> &mut Vec<Record> {
+    facts.records.as_mut().unwrap()
+}
+fn health(facts: &mut Facts) -> &mut Check {
+    facts.health_check.as_mut().unwrap().as_mut().unwrap()
+}
+fn domain(facts: &mut Facts) -> &mut Domain {
+    facts.domain.as_mut().unwrap().as_mut().unwrap()
+}
+fn certificate(facts: &mut Facts) -> &mut Certificate {
+    facts.certificate.as_mut().unwrap().as_mut().unwrap()
+}
+fn machine(facts: &mut Facts) -> &mut Machine {
+    facts.machine.as_mut().unwrap().as_mut().unwrap()
+}
+fn instance(facts: &mut Facts) -> &mut Instance {
+    &mut machine(facts).instance
+}
+fn set(facts: &mut Facts, settings: &[(&str, &str)]) {
+    facts.stack.as_mut().unwrap().config = config(settings);
+}
+fn schedule(facts: &mut Facts) -> &mut Schedule {
+    facts.schedule.as_mut().unwrap().as_mut().unwrap()
+}
+fn simple_record(kind: &str, value: &str) -> Record {
+    Record {
+        kind: kind.into(),
+        set_identifier: None,
+        failover: None,
+        ttl: Some(300),
+        values: vec![value.into()],
+        alias: None,
+        health_check: None,
+    }
+}
+fn refused(operation: &str) -> Unread {
+    Unread { operation: operation.into(), message: "AccessDenied: no".into() }
+}
+
+type Break = fn(&mut Facts);
+
+/// How it is broken, the check that finds it, and whether that is an error.
+const BROKEN: &[(&str, bool, Break)] = &[
+    ("unread", false, |it| it.schedule = Err(refused("scheduler:ListSchedules"))),
+    ("unread", false, |it| it.records = Err(refused("route53:ListResourceRecordSets"))),
+    ("unread", false, |it| it.domain = Err(refused("apigateway:GetDomainName"))),
+    ("unread", false, |it| it.machine = Err(refused("ec2:DescribeInstances"))),
+    ("unread", false, |it| it.health_check = Err(refused("route53:GetHealthCheck"))),
+    ("unread", false, |it| machine(it).ingress = Err(refused("ec2:DescribeSecurityGroups"))),
+    ("zone", true, |it| (it.zone, it.records) = (Ok(None), Ok(Vec::new()))),
+    ("cname", true, |it| *records(it) = vec![simple_record("CNAME", "x.example.com")]),
+    ("aaaa", true, |it| records(it).push(simple_record("AAAA", "2001:db8::1"))),
+    ("other-routing", true, |it| *records(it) = vec![simple_record("A", ADDRESS)]),
+    ("other-routing", true, |it| {
+        records(it).push(Record { set_identifier: Some("half".into()), ..simple_record("A", ADDRESS) });
+    }),
+    ("primary", true, |it| drop(records(it).remove(0))),
+    ("secondary", true, |it| drop(records(it).remove(1))),
+    ("primary-address", true, |it| records(it)[0].values = vec!["203.0.113.99".into()]),
+    ("ttl", false, |it| records(it)[0].ttl = Some(300)),
+    ("secondary-target", true, |it| {
+        records(it)[1].alias.as_mut().unwrap().name = "abc123def4.execute-api.eu-central-1.amazonaws.com".into();
+    }),
+    ("secondary-target", true, |it| {
+        records(it)[1] = Record { alias: None, values: vec!["192.0.2.1".into()], ..records(it)[1].clone() };
+    }),
+    ("secondary-health-check", true, |it| records(it)[1].health_check = Some("check-2".into())),
+    ("secondary-health-check", true, |it| records(it)[1].alias.as_mut().unwrap().evaluates_health = true),
+    ("health-check", true, |it| records(it)[0].health_check = None),
+    ("health-check", true, |it| it.health_check = Ok(None)),
+    ("health-check-loop", true, |it| health(it).address = None),
+    ("health-check-loop", false, |it| {
+        (health(it).address, health(it).name) = (None, Some("origin.example.com".into()))
+    }),
+    ("health-check-address", true, |it| health(it).address = "203.0.113.99".parse().ok()),
+    ("health-check-type", false, |it| {
+        *health(it) = Check { kind: "CALCULATED".into(), address: None, name: None, port: None, ..health(it).clone() };
+    }),
+    ("health-check-disabled", true, |it| health(it).disabled = true),
+    ("health-check-inverted", true, |it| health(it).inverted = true),
+    ("health-check-protocol", true, |it| {
+        health(it).port = Some(443);
+    }),
+    ("health-check-sni", false, |it| {
+        (health(it).kind, health(it).port) = ("HTTPS".into(), Some(443));
+    }),
+    ("unhealthy", true, |it| health(it).healthy = Some(false)),
+    ("domain", true, |it| (it.domain, it.certificate, it.gate) = (Ok(None), Ok(None), None)),
+    ("domain-regional", true, |it| domain(it).regional = false),
+    ("mapping", true, |it| domain(it).mappings.clear()),
+    ("mapping", true, |it| domain(it).mappings[0].path = "v1".into()),
+    ("route", true, |it| domain(it).routes = Ok(vec!["ANY /".into()])),
+    ("certificate-region", true, |it| {
+        domain(it).certificate = Some("arn:aws:acm:us-east-1:123456789012:certificate/1".into());
+        it.certificate = Ok(None);
+    }),
+    ("certificate-status", true, |it| certificate(it).status = "PENDING_VALIDATION".into()),
+    ("certificate-names", true, |it| certificate(it).names = vec!["*.app.example.com".into(), "example.com".into()]),
+    ("certificate-end", false, |it| certificate(it).not_after = Some(it.now + TimeDelta::days(29))),
+    ("certificate-end", true, |it| {
+        certificate(it).not_after = Some(it.now);
+        certificate(it).status = "EXPIRED".into();
+    }),
+    ("validation-record", false, |it| certificate(it).validation.as_mut().unwrap().found = false),
+    ("waiting-page", true, |it| it.gate = Some(Gate::Status(404))),
+    ("waiting-page", true, |it| it.gate = Some(Gate::Unreachable("the connection is refused".into()))),
+    ("instance", true, |it| it.machine = Ok(None)),
+    ("one-instance", true, |it| {
+        it.carriers = Ok(vec!["i-0123456789abcdef0".parse().unwrap(), "i-0123456789abcdef1".parse().unwrap()]);
+    }),
+    ("elastic-ip", true, |it| machine(it).elastic_ip = Ok(None)),
+    ("spot", true, |it| instance(it).spot = true),
+    ("auto-scaling", true, |it| drop(instance(it).tags.insert("aws:autoscaling:groupName".into(), "web".into()))),
+    ("root-device", true, |it| instance(it).instance_store_root = true),
+    ("stop-protection", true, |it| machine(it).stop_protection = Ok(true)),
+    ("volume-key", true, |it| {
+        let key = CustomerKey { volume: "vol-1".into(), key: "arn:aws:kms:x".into(), granted: false };
+        machine(it).customer_keys = Ok(vec![key]);
+        (instance(it).state, instance(it).state_reason) = (InstanceState::Stopped, Some("Client.InternalError".into()));
+    }),
+    ("failed-start", true, |it| {
+        let reason = Some("Server.InsufficientInstanceCapacity".into());
+        (instance(it).state, instance(it).state_reason) = (InstanceState::Stopped, reason);
+    }),
+    ("tags", false, |it| drop(instance(it).tags.insert("catnap:idle-minutes".into(), "soon".into()))),
+    ("monitoring", false, |it| {
+        set(it, &[("CATNAP_IDLE_MINUTES", "10")]);
+        schedule(it).expression = "rate(5 minutes)".into();
+    }),
+    ("health-port", true, |it| drop(machine(it).ingress.as_mut().unwrap().remove(1))),
+    ("health-port", true, |it| {
+        machine(it).ingress.as_mut().unwrap()[1].from = Source::Some("192.0.2.0/24".into());
+    }),
+    ("visitors-port", true, |it| drop(machine(it).ingress.as_mut().unwrap().remove(0))),
+    ("visitors-port", false, |it| {
+        machine(it).ingress.as_mut().unwrap()[0].from = Source::Some("192.0.2.0/24".into());
+    }),
+    ("visitors-port", true, |it| set(it, &[("CATNAP_ORIGIN", "https://app.example.com:8443")])),
+    ("stack", false, |it| it.stack.as_mut().unwrap().status = "UPDATE_ROLLBACK_FAILED".into()),
+    ("settings", true, |it| set(it, &[("CATNAP_IDLE_MINUTES", "soon")])),
+    ("schedule", true, |it| it.schedule = Ok(None)),
+    ("schedule-enabled", true, |it| schedule(it).enabled = false),
+    ("idle-minutes", false, |it| schedule(it).expression = "rate(2 hours)".into()),
+    ("dry-run", false, |it| set(it, &[("CATNAP_DRY_RUN", "true")])),
+];
+
+#[test]
+fn a_right_set_up_has_no_finding_asleep_or_awake_with_a_stack_or_without() {
+    let names = |facts: &Facts| examine(facts).into_iter().map(|finding| finding.check).collect::<Vec<_>>();
+    assert_eq!(names(&well()), [""; 0]);
+    let mut asleep = well();
+    let it = instance(&mut asleep);
+    (it.state, it.state_reason) = (InstanceState::Stopped, Some("Client.UserInitiatedShutdown".into()));
+    health(&mut asleep).healthy = Some(false);
+    assert_eq!(names(&asleep), [""; 0]);
+    let mut by_hand = well();
+    (by_hand.stack, by_hand.schedule) = (None, Ok(None));
+    assert_eq!(names(&by_hand), [""; 0]);
+    let mut with_others = well();
+    certificate(&mut with_others).names = vec!["*.example.com".into()];
+    schedule(&mut with_others).expression = "cron(0 * * * ? *)".into();
+    records(&mut with_others)[0].ttl = Some(10);
+    machine(&mut with_others).ingress = Ok(vec![Ingress { ports: (0, 65_535), from: Source::Everywhere }]);
+    machine(&mut with_others).customer_keys =
+        Ok(vec![CustomerKey { volume: "vol-1".into(), key: "arn:aws:kms:x".into(), granted: true }]);
+    assert_eq!(names(&with_others), [""; 0]);
+}
+
+#[test]
+fn each_broken_set_up_is_found_and_nothing_else_beside_it() {
+    for (number, (name, is_error, break_it)) in BROKEN.iter().enumerate() {
+        let mut facts = well();
+        break_it(&mut facts);
+        let findings = examine(&facts);
+        let found: Vec<_> = findings.iter().map(|finding| finding.check).collect();
+        assert_eq!(found, [*name], "broken set-up {number}: {findings:#?}");
+        assert_eq!(findings[0].severity == Severity::Error, *is_error, "{name}");
+        assert!(!findings[0].mend.is_empty(), "{name} is mended by nothing");
+    }
+}
+
+#[test]
+fn each_check_is_broken_by_one_of_them() {
+    let broken: BTreeSet<_> = BROKEN.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(broken.len(), checks());
+}
+
+#[test]
+fn the_exit_status_is_that_of_the_worst_finding() {
+    let of = |severity| Finding { check: "x", severity, what: String::new(), why: "", mend: Vec::new() };
+    let (warning, error) = (of(Severity::Warning), of(Severity::Error));
+    assert_eq!(exit_status(&[], true), 0);
+    assert_eq!(exit_status(std::slice::from_ref(&warning), false), 0);
+    assert_eq!(exit_status(std::slice::from_ref(&warning), true), 1);
+    assert_eq!(exit_status(&[error, warning], false), 2);
+}
+
+#[test]
+fn a_command_is_complete_and_keeps_what_was_right() {
+    let mut facts = well();
+    records(&mut facts)[0].ttl = Some(300);
+    let mend = &examine(&facts)[0].mend;
+    let change = mend[0].split('\'').nth(1).unwrap();
+    let change: serde_json::Value = serde_json::from_str(change).unwrap();
+    assert_eq!(
+        change["Changes"][0],
+        serde_json::json!({"Action": "UPSERT", "ResourceRecordSet": {
+            "Name": "app.example.com", "Type": "A", "SetIdentifier": "instance", "Failover": "PRIMARY", "TTL": 60,
+            "ResourceRecords": [{"Value": ADDRESS}], "HealthCheckId": "check-1",
+        }})
+    );
+    assert!(mend[0].starts_with("aws route53 change-resource-record-sets --hosted-zone-id Z0123456789ABC "));
+}
