@@ -51,6 +51,7 @@ class Moto:
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._log = tempfile.TemporaryFile()
         environment = {**clean_environment(), "MOTO_PORT": str(self.port), "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
+        environment["MOTO_ACM_VALIDATION_WAIT"] = "0"  # certificates are issued at once
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "moto_server.py"), str(self.port)],
             env=environment, stdin=subprocess.PIPE, stdout=self._log, stderr=subprocess.STDOUT,

@@ -98,6 +98,7 @@ const CHECKS: &[Examine] = &[
     instance::customer_keys,
     instance::failed_start,
     instance::tags,
+    instance::hold,
     instance::monitoring,
     ports::health_port,
     ports::visitors,

@@ -1,62 +1,30 @@
 //! `catnap`: Catnap's command line.
 
+#![recursion_limit = "256"] // the SDK nests its futures deeply
+
+#[cfg(feature = "aws")]
+mod account;
+mod arguments;
 mod chart;
 pub mod doctor;
 mod plan;
 mod recording;
 mod table;
+mod terminal;
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser};
 
+use arguments::{Arguments, Command, Output};
 use plan::Options;
+use terminal::say;
 
-/// Scale-to-zero for EC2 instances.
-#[derive(Debug, Parser)]
-#[command(name = "catnap", version, about)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Replays recorded traffic through the stopper's own decision: hours, naps and money, before anything is installed
-    ///
-    /// FILE is CloudWatch's NetworkIn of one instance, Sum, each 300 or 60 seconds. Either what this prints:
-    ///
-    ///     aws cloudwatch get-metric-data --start-time 2026-01-01T00:00:00Z --end-time 2026-01-15T00:00:00Z \
-    ///       --metric-data-queries '[{"Id":"m","MetricStat":{"Period":300,"Stat":"Sum","Metric":{
-    ///         "Namespace":"AWS/EC2","MetricName":"NetworkIn",
-    ///         "Dimensions":[{"Name":"InstanceId","Value":"i-0123456789abcdef0"}]}}}]'
-    ///
-    /// or CSV with the columns timestamp and value (times without a zone are UTC).
-    #[command(verbatim_doc_comment)]
-    Plan {
-        /// The recording; - reads standard input
-        file: PathBuf,
-        #[command(flatten)]
-        options: Options,
-        /// How to print the result
-        #[arg(long, value_enum, default_value_t = Output::Text)]
-        output: Output,
-        /// Draw traffic, floor and naps into this file
-        #[arg(long, value_name = "FILE")]
-        svg: Option<PathBuf>,
-    },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    /// Tables to read
-    Text,
-    /// For programs
-    Json,
-}
+/// The status of a command that could not do its work, as far from the doctor's 0, 1 and 2 as monitoring systems want it.
+const FAILED: u8 = 3;
 
 /// What a user can mend.
 #[derive(Debug, thiserror::Error)]
@@ -69,20 +37,59 @@ enum Failure {
     Output(#[from] io::Error),
     #[error("the result cannot be written: {0}")]
     Json(#[from] serde_json::Error),
+    #[cfg(feature = "aws")]
+    #[error(transparent)]
+    Session(#[from] account::SessionError),
+    #[cfg(feature = "aws")]
+    #[error(transparent)]
+    SetUp(#[from] account::SetUpError),
 }
 
 /// The whole of `catnap`.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Command::Plan { file, options, output, svg } = Arguments::parse().command;
-    match plan(&file, &options, output, svg.as_deref()) {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(Arguments::parse()) {
+        Ok(status) => ExitCode::from(status),
         // Who closed the pipe has read enough.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::FAILURE
+            let style = anstyle::AnsiColor::Red.on_default().bold();
+            let _ = writeln!(anstream::stderr(), "{style}error:{style:#} {error}");
+            ExitCode::from(FAILED)
         }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<u8, Failure> {
+    match arguments.command {
+        Command::Plan { file, options, output, svg } => plan(&file, &options, output, svg.as_deref()).map(|()| 0),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "catnap", &mut script);
+            io::stdout().lock().write_all(&script)?;
+            Ok(0)
+        }
+        #[cfg(feature = "aws")]
+        command => in_account(&arguments.session, command),
+    }
+}
+
+#[cfg(feature = "aws")]
+#[tokio::main(flavor = "current_thread")]
+async fn in_account(session: &account::Session, command: Command) -> Result<u8, Failure> {
+    let account = account::Account::new(session.open().await?);
+    match command {
+        Command::Doctor { of, strict, output } => {
+            let set_up = account.set_up(of.into()).await?;
+            let facts = terminal::patiently("Looking at the account", account.facts(set_up)).await;
+            let findings = doctor::examine(&facts);
+            match output {
+                Output::Text => say(&doctor::print::text(&facts, &findings))?,
+                Output::Json => say(&format!("{:#}\n", doctor::print::json(&facts, &findings)))?,
+            }
+            Ok(doctor::exit_status(&findings, strict))
+        }
+        Command::Plan { .. } | Command::Completions { .. } => Ok(0), // done without an account
     }
 }
 
@@ -95,10 +102,9 @@ fn plan(file: &Path, options: &Options, output: Output, svg: Option<&Path>) -> R
         let drawn = chart::draw(&recording, &plan);
         fs::write(svg, drawn).map_err(|error| Failure::File(svg.display().to_string(), error))?;
     }
-    let mut stdout = io::stdout().lock();
     match output {
-        Output::Text => stdout.write_all(table::print(&plan).as_bytes())?,
-        Output::Json => writeln!(stdout, "{}", serde_json::to_string_pretty(&plan)?)?,
+        Output::Text => say(&table::print(&plan))?,
+        Output::Json => say(&format!("{}\n", serde_json::to_string_pretty(&plan)?))?,
     }
     Ok(())
 }

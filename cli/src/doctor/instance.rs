@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use shared::config;
-use shared::model::InstanceState;
+use shared::model::{Hold, InstanceState};
 use shared::overrides;
 
 use super::commands::{aws, deploy};
@@ -161,6 +161,20 @@ pub(super) fn tags(facts: &Facts) -> Option<Finding> {
         "What cannot be read does not hold, and the default stands.",
         vec![aws(facts, &format!("ec2 create-tags --resources {} --tags Key=TAG,Value=VALUE", instance.id))],
     ))
+}
+
+pub(super) fn hold(facts: &Facts) -> Option<Finding> {
+    let instance = &facts.machine()?.instance;
+    let tag = config::HOLD.tag?;
+    match instance.tags.get(tag)?.parse() {
+        Ok(Hold::Yes { until }) if until.is_none_or(|until| until > facts.now) => Some(Finding::warning(
+            "hold",
+            format!("the tag {tag} of {} is {}", instance.id, instance.tags[tag]),
+            "It sleeps on purpose: whoever comes reads so and wakes nothing.",
+            vec![aws(facts, &format!("ec2 delete-tags --resources {} --tags Key={tag}", instance.id))],
+        )),
+        _ => None,
+    }
 }
 
 pub(super) fn monitoring(facts: &Facts) -> Option<Finding> {

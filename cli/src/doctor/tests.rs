@@ -252,6 +252,8 @@ const BROKEN: &[(&str, bool, Break)] = &[
         (instance(it).state, instance(it).state_reason) = (InstanceState::Stopped, reason);
     }),
     ("tags", false, |it| drop(instance(it).tags.insert("catnap:idle-minutes".into(), "soon".into()))),
+    ("hold", false, |it| drop(instance(it).tags.insert("catnap:hold".into(), "true".into()))),
+    ("hold", false, |it| drop(instance(it).tags.insert("catnap:hold".into(), "2026-03-01T21:00:00Z".into()))),
     ("monitoring", false, |it| {
         set(it, &[("CATNAP_IDLE_MINUTES", "10")]);
         schedule(it).expression = "rate(5 minutes)".into();
@@ -286,6 +288,7 @@ fn a_right_set_up_has_no_finding_asleep_or_awake_with_a_stack_or_without() {
     (by_hand.stack, by_hand.schedule) = (None, Ok(None));
     assert_eq!(names(&by_hand), [""; 0]);
     let mut with_others = well();
+    instance(&mut with_others).tags.insert("catnap:hold".into(), "2026-03-01T19:00:00Z".into());
     certificate(&mut with_others).names = vec!["*.example.com".into()];
     schedule(&mut with_others).expression = "cron(0 * * * ? *)".into();
     records(&mut with_others)[0].ttl = Some(10);

@@ -58,44 +58,64 @@ pub enum SetUpError {
 }
 
 impl Aws {
-    /// Sets up the clients from variables: `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-    /// `AWS_SESSION_TOKEN`, and for tests `AWS_ENDPOINT_URL` and `AWS_CA_BUNDLE`. Connects to nothing yet.
+    /// Sets up the clients from variables, as [`sdk_config`] reads them. Connects to nothing yet.
     ///
     /// # Errors
     /// The first variable that is missing or cannot be used.
     pub fn from_environment(pace: Pace, variable: impl Fn(&str) -> Option<String>) -> Result<Self, SetUpError> {
-        let get = |name| variable(name).filter(|value| !value.is_empty());
-        let region = get("AWS_REGION").ok_or(SetUpError::Missing("AWS_REGION"))?;
-        let credentials = Credentials::new(
-            get("AWS_ACCESS_KEY_ID").ok_or(SetUpError::Missing("AWS_ACCESS_KEY_ID"))?,
-            get("AWS_SECRET_ACCESS_KEY").ok_or(SetUpError::Missing("AWS_SECRET_ACCESS_KEY"))?,
-            get("AWS_SESSION_TOKEN"),
-            None, // Lambda ends an environment before its credentials do
-            "environment",
-        );
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(tls(get("AWS_CA_BUNDLE"))?)
-            .build_https();
-        let mut config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(region.clone()))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(http)
-            .retry_config(pace.retries())
-            .timeout_config(pace.timeouts());
-        if let Some(url) = get("AWS_ENDPOINT_URL") {
-            config = config.endpoint_url(url);
-        }
-        let config = config.build();
-        let of_route53 = config.to_builder().region(Region::new(route53_region(&region))).build();
-        Ok(Self {
-            ec2: aws_sdk_ec2::Client::new(&config),
-            route53: aws_sdk_route53::Client::new(&of_route53),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
-            cloudwatch_of_route53: aws_sdk_cloudwatch::Client::new(&of_route53),
-        })
+        Ok(Self::new(&sdk_config(pace, variable)?))
     }
+
+    /// Sets up the clients.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        let of_route53 = of_route53(config);
+        Self {
+            ec2: aws_sdk_ec2::Client::new(config),
+            route53: aws_sdk_route53::Client::new(&of_route53),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            cloudwatch_of_route53: aws_sdk_cloudwatch::Client::new(&of_route53),
+        }
+    }
+}
+
+/// What every client of the SDK takes, from variables: `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+/// `AWS_SESSION_TOKEN`, and for tests `AWS_ENDPOINT_URL` and `AWS_CA_BUNDLE`.
+///
+/// # Errors
+/// The first variable that is missing or cannot be used.
+pub fn sdk_config(pace: Pace, variable: impl Fn(&str) -> Option<String>) -> Result<SdkConfig, SetUpError> {
+    let get = |name| variable(name).filter(|value| !value.is_empty());
+    let region = get("AWS_REGION").ok_or(SetUpError::Missing("AWS_REGION"))?;
+    let credentials = Credentials::new(
+        get("AWS_ACCESS_KEY_ID").ok_or(SetUpError::Missing("AWS_ACCESS_KEY_ID"))?,
+        get("AWS_SECRET_ACCESS_KEY").ok_or(SetUpError::Missing("AWS_SECRET_ACCESS_KEY"))?,
+        get("AWS_SESSION_TOKEN"),
+        None, // Lambda ends an environment before its credentials do
+        "environment",
+    );
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(tls(get("AWS_CA_BUNDLE"))?)
+        .build_https();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http)
+        .retry_config(pace.retries())
+        .timeout_config(pace.timeouts());
+    if let Some(url) = get("AWS_ENDPOINT_URL") {
+        config = config.endpoint_url(url);
+    }
+    Ok(config.build())
+}
+
+/// The same where Route 53 and its metrics are.
+#[must_use]
+pub fn of_route53(config: &SdkConfig) -> SdkConfig {
+    let region = config.region().map_or("", Region::as_ref);
+    config.to_builder().region(Region::new(route53_region(region))).build()
 }
 
 fn tls(ca_bundle: Option<String>) -> Result<TlsContext, SetUpError> {

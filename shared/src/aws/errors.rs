@@ -34,7 +34,7 @@ fn trouble(code: &str) -> Trouble {
 }
 
 /// Translates what a call of the SDK failed with.
-pub(super) fn cloud_error<E>(operation: &'static str, error: &SdkError<E>) -> CloudError
+pub fn cloud_error<E>(operation: &'static str, error: &SdkError<E>) -> CloudError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {

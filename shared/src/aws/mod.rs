@@ -8,7 +8,8 @@ mod route53;
 
 use chrono::{DateTime, Utc};
 
-pub use environment::{Aws, Pace, SetUpError};
+pub use environment::{Aws, Pace, SetUpError, of_route53, sdk_config};
+pub use errors::cloud_error;
 
 use crate::cloud::{Cloud, Metric, Page, Targets};
 use crate::learned::WakeSeconds;

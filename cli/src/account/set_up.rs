@@ -1,0 +1,189 @@
+//! Which set-up is meant: a stack, or a name whose set-up was made by hand.
+
+use std::collections::BTreeMap;
+
+use shared::cloud::{Cloud, Targets};
+use shared::config::{self, Config, ConfigError, SETTINGS};
+use shared::model::{HostName, InstanceId};
+
+use super::{Account, is, of_ec2, unread};
+use crate::doctor::{Stack, Unread};
+
+/// How the operator says which set-up is meant.
+#[derive(Debug, Clone)]
+pub(crate) struct Of {
+    /// A stack of `template.yaml`, by its name.
+    pub(crate) stack: Option<String>,
+    /// An app's name: without a stack one that was set up by hand, with it one of those that the stack serves.
+    pub(crate) domain: Option<HostName>,
+    /// Its instance.
+    pub(crate) instance: Option<InstanceId>,
+}
+
+/// What is known of a set-up before the account is looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct SetUp {
+    pub(crate) host: HostName,
+    /// The instance, where it is named; else it is found by tag or by address.
+    pub(crate) instance: Option<InstanceId>,
+    pub(crate) health_check: Option<String>,
+    /// The name of the stopper's function.
+    pub(crate) stopper: Option<String>,
+    pub(crate) stack: Option<Stack>,
+}
+
+/// Why the set-up cannot be found.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SetUpError {
+    #[error(
+        "there is no stack {name} in {region}\n\
+         name the stack (aws cloudformation list-stacks --region {region}), another region with --region, \
+         or a set-up without one with --domain app.example.com"
+    )]
+    NoStack { name: String, region: String },
+    #[error("the stack {0} is none of Catnap's: it has no parameter AppDomain")]
+    NotCatnap(String),
+    #[error("the instance carries no tag catnap:host: give the app's name with --domain")]
+    NoName,
+    #[error("{} cannot be called: {}", .0.operation, .0.message)]
+    Unread(Unread),
+}
+
+impl SetUp {
+    fn by_hand(host: HostName) -> Self {
+        Self { host, instance: None, health_check: None, stopper: None, stack: None }
+    }
+
+    /// Whether a parameter of the stack names this key, which then stands in the starter's policy.
+    pub(super) fn names_key(&self, key: &str) -> bool {
+        self.stack.iter().any(|stack| stack.parameters.values().any(|value| value.contains(key)))
+    }
+
+    /// What the functions go by; the defaults for a set-up made by hand.
+    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
+        match &self.stack {
+            Some(stack) => stack.config.clone(),
+            None => Config::read(|name| {
+                let text = |setting: config::Setting, value: Option<String>| {
+                    (setting.variable == Some(name)).then_some(value).flatten()
+                };
+                text(config::APP_DOMAIN, Some(self.host.to_string()))
+                    .or_else(|| text(config::INSTANCE_ID, self.instance.as_ref().map(ToString::to_string)))
+                    .or_else(|| text(config::HEALTH_CHECK_ID, self.health_check.clone()))
+            }),
+        }
+    }
+}
+
+/// A stack as CloudFormation tells it.
+struct Described {
+    id: String,
+    status: String,
+    parameters: BTreeMap<String, String>,
+    outputs: BTreeMap<String, String>,
+}
+
+impl Account {
+    pub(crate) async fn set_up(&self, of: Of) -> Result<SetUp, SetUpError> {
+        let Of { stack, domain, instance } = of;
+        let mut set_up = match (stack, domain) {
+            (Some(name), None) => self.stack(name).await?,
+            (Some(name), Some(host)) => {
+                let of_stack = self.stack(name).await?;
+                if of_stack.host == host {
+                    of_stack
+                } else {
+                    // Another of its apps has its instance and its health check by tag.
+                    SetUp { host, instance: None, health_check: None, ..of_stack }
+                }
+            }
+            (None, Some(host)) => SetUp::by_hand(host),
+            (None, None) => SetUp::by_hand(self.host_of(instance.as_ref()).await?),
+        };
+        set_up.instance = instance.or(set_up.instance);
+        Ok(set_up)
+    }
+
+    /// The name that an instance carries.
+    async fn host_of(&self, id: Option<&InstanceId>) -> Result<HostName, SetUpError> {
+        let id = id.ok_or(SetUpError::NoName)?;
+        let found = self.cloud.instances(&Targets::One(id.clone())).await;
+        let found = found.map_err(|error| SetUpError::Unread(of_ec2(&error)))?;
+        let tag = found.first().and_then(|instance| instance.tags.get("catnap:host"));
+        tag.and_then(|host| host.parse().ok()).ok_or(SetUpError::NoName)
+    }
+
+    async fn stack(&self, name: String) -> Result<SetUp, SetUpError> {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let described = self.describe(&client, &name).await?;
+        let Described { id, status, mut parameters, outputs } = described;
+        let Some(host) = parameters.get("AppDomain").and_then(|host| host.parse().ok()) else {
+            return Err(SetUpError::NotCatnap(name));
+        };
+        if parameters.get("Host").is_some_and(|host| host == "new") {
+            let nested = self.resource(&client, &name, "NewHostStack").await?;
+            if let Some(nested) = nested {
+                let outputs = self.describe(&client, &nested).await?.outputs;
+                parameters.extend(outputs.get("InstanceId").map(|id| ("InstanceId".into(), id.clone())));
+            }
+        }
+        // arn:PARTITION:cloudformation:REGION:ACCOUNT:stack/NAME/ID
+        let words: Vec<_> = id.split(':').collect();
+        let role = self.resource(&client, &name, "StarterRole").await?;
+        let starter_role = match words.as_slice() {
+            [_, partition, _, _, account, ..] => role.map(|role| format!("arn:{partition}:iam::{account}:role/{role}")),
+            _ => None,
+        };
+        let health_check = outputs.get("HealthCheckId").cloned();
+        let config = Config::read(|variable| {
+            let setting = SETTINGS.iter().find(|setting| setting.variable == Some(variable))?;
+            if *setting == config::HEALTH_CHECK_ID {
+                return health_check.clone();
+            }
+            parameters.get(setting.parameter?).cloned()
+        });
+        let instance = parameters.get("InstanceId").and_then(|id| id.parse().ok());
+        let stopper = outputs.get("StopperFunction").cloned();
+        let stack = Some(Stack { name, status, parameters, config, starter_role });
+        Ok(SetUp { host, instance, health_check, stopper, stack })
+    }
+
+    async fn describe(&self, client: &aws_sdk_cloudformation::Client, name: &str) -> Result<Described, SetUpError> {
+        let no_stack = || SetUpError::NoStack { name: name.into(), region: self.region().into() };
+        let answer = match client.describe_stacks().stack_name(name).send().await {
+            Ok(answer) => answer,
+            Err(error) if is(&error, &["ValidationError"]) => return Err(no_stack()),
+            Err(error) => return Err(SetUpError::Unread(unread("cloudformation:DescribeStacks", &error))),
+        };
+        let stack = answer.stacks().first().ok_or_else(no_stack)?;
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        Ok(Described {
+            id: text(stack.stack_id()),
+            status: stack.stack_status().map_or_else(String::new, |status| status.as_str().into()),
+            parameters: stack
+                .parameters()
+                .iter()
+                .map(|it| (text(it.parameter_key()), text(it.parameter_value())))
+                .collect(),
+            outputs: stack.outputs().iter().map(|it| (text(it.output_key()), text(it.output_value()))).collect(),
+        })
+    }
+
+    /// The physical id of one of the stack's resources.
+    async fn resource(
+        &self,
+        client: &aws_sdk_cloudformation::Client,
+        stack: &str,
+        logical: &str,
+    ) -> Result<Option<String>, SetUpError> {
+        let ask = client.describe_stack_resource().stack_name(stack).logical_resource_id(logical).send().await;
+        match ask {
+            Ok(answer) => {
+                let detail = answer.stack_resource_detail();
+                Ok(detail.and_then(|detail| detail.physical_resource_id()).map(Into::into))
+            }
+            Err(error) if is(&error, &["ValidationError"]) => Ok(None),
+            Err(error) => Err(SetUpError::Unread(unread("cloudformation:DescribeStackResource", &error))),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What goes to the terminal: data to stdout, talk to stderr, colours only where they show.
+
+use std::io::{self, IsTerminal, Write};
+
+/// Writes data: without colours where nobody would see them, or where `NO_COLOR` is set.
+pub(crate) fn say(text: &str) -> io::Result<()> {
+    anstream::stdout().lock().write_all(text.as_bytes())
+}
+
+/// Waits for what may take a while. After a second it says what for, if someone looks.
+#[cfg(feature = "aws")]
+pub(crate) async fn patiently<T>(words: &str, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    if let Ok(done) = tokio::time::timeout(std::time::Duration::from_secs(1), &mut work).await {
+        return done;
+    }
+    let looks = io::stderr().is_terminal();
+    let talk = |text: &str| {
+        let _ = write!(io::stderr(), "{text}").and_then(|()| io::stderr().flush());
+    };
+    if looks {
+        talk(&format!("{words} …"));
+    }
+    let done = work.await;
+    if looks {
+        talk("\r\x1b[K");
+    }
+    done
+}

@@ -1,0 +1,307 @@
+"""`catnap doctor` on a right set-up, and on one that is broken in one way: it finds that, and nothing else.
+
+Not here, since moto cannot express them, but in the tables of `cli/src/doctor/tests.rs`: an unhealthy check (moto's are
+always healthy), a spot instance, an instance-store root, a stack half made, a certificate that waits for its validation, two records of which one routes
+otherwise (moto takes a failover pair and a simple record together, Route 53 does not).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Callable
+
+import pytest
+from conftest import Catnap
+from set_up import API_DOMAIN, HOST, Front, SetUp
+from certificates import Authority
+
+from scene import utc_now
+
+EVERYONE = {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+OFFICE = {"IpRanges": [{"CidrIp": "192.0.2.0/24"}]}
+
+
+def findings(catnap: Catnap, *arguments: str) -> list[dict[str, str]]:
+    result = catnap("doctor", *arguments, "--output", "json")
+    assert result.stderr == "", result.stderr
+    found: list[dict[str, str]] = json.loads(result.stdout)["findings"]
+    return found
+
+
+def health(**changes: object) -> Callable[[SetUp], None]:
+    return lambda it: it.route53.update_health_check(HealthCheckId=it.check, **changes)
+
+
+def new_check(**changes: object) -> Callable[[SetUp], None]:
+    """What of a health check cannot be changed later."""
+
+    def make(it: SetUp) -> None:
+        config = {"Type": "HTTP", "IPAddress": it.address, "Port": 8080, "RequestInterval": 30, "FailureThreshold": 3}
+        config = {key: value for key, value in {**config, **changes}.items() if value is not None}
+        made = it.route53.create_health_check(CallerReference="another", HealthCheckConfig=config)
+        it.put_record(it.primary(HealthCheckId=made["HealthCheck"]["Id"]))
+
+    return make
+
+
+def closed(port: int, *instead: dict[str, object]) -> Callable[[SetUp], None]:
+    def close(it: SetUp) -> None:
+        it.close_port(port, EVERYONE if port == 443 else {"PrefixListIds": [{"PrefixListId": it.checkers}]})
+        for source in instead:
+            it.open_port(port, source)
+
+    return close
+
+
+def without_zone(it: SetUp) -> None:
+    for record in (it.primary(), it.secondary(), it.validation_record()):
+        it.drop_record(record)
+    it.route53.delete_hosted_zone(Id=it.zone)
+
+
+def simple_record(it: SetUp) -> None:
+    it.drop_record(it.primary())
+    it.drop_record(it.secondary())
+    it.put_record({"Name": HOST, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": it.address}]})
+
+
+def cname(it: SetUp) -> None:
+    it.drop_record(it.primary())
+    it.drop_record(it.secondary())
+    it.put_record({"Name": HOST, "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": API_DOMAIN}]})
+
+
+def other_domain(certificate: str | None = None, kind: str = "REGIONAL") -> Callable[[SetUp], None]:
+    def make(it: SetUp) -> None:
+        it.api.delete_domain_name(DomainName=HOST)
+        it.make_domain(certificate, kind)
+        it.map()
+
+    return make
+
+
+def imported(authority: Authority, host: str = HOST, days: int = 200) -> Callable[[SetUp], None]:
+    """A certificate of someone else's, which ACM does not renew."""
+
+    def make(it: SetUp) -> None:
+        whole = authority.issue(host, timedelta(days=days)).read_bytes()
+        key, _, rest = whole.partition(b"-----BEGIN CERTIFICATE-----")
+        certificate, _, chain = (b"-----BEGIN CERTIFICATE-----" + rest).partition(b"-----END CERTIFICATE-----\n")
+        end = b"-----END CERTIFICATE-----\n"
+        made = it.acm.import_certificate(Certificate=certificate + end, PrivateKey=key, CertificateChain=chain)
+        other_domain(made["CertificateArn"])(it)
+
+    return make
+
+
+def remap(path: str | None) -> Callable[[SetUp], None]:
+    def change(it: SetUp) -> None:
+        it.api.delete_api_mapping(DomainName=HOST, ApiMappingId=it.mapping)
+        if path is not None:
+            it.map(path)
+
+    return change
+
+
+def routes_of_the_root(it: SetUp) -> None:
+    for route in it.routes.values():
+        it.api.delete_route(ApiId=it.api_id, RouteId=route)
+    it.add_route("ANY /")
+
+
+def gone(it: SetUp) -> None:
+    it.ec2.terminate_instances(InstanceIds=[it.instance])
+
+
+def two_of_a_name(it: SetUp) -> None:
+    it.deploy(InstanceId="")
+    it.tag("catnap:host", HOST)
+    it.moto.run_instance({"catnap:host": HOST})
+
+
+def automatic_address(it: SetUp) -> None:
+    it.ec2.disassociate_address(AssociationId=it.association)
+    it.moto.set_instance(it.instance, launched=utc_now() - timedelta(hours=5))
+
+
+def attribute(**changes: object) -> Callable[[SetUp], None]:
+    return lambda it: it.ec2.modify_instance_attribute(InstanceId=it.instance, **changes)
+
+
+def failed_start(it: SetUp) -> None:
+    it.ec2.stop_instances(InstanceIds=[it.instance])
+    it.moto.set_instance(it.instance, reason="Server.InsufficientInstanceCapacity")
+
+
+def own_key(it: SetUp) -> None:
+    key = it.moto.client("kms").create_key()["KeyMetadata"]["Arn"]
+    zone = it.moto.describe(it.instance)["Placement"]["AvailabilityZone"]
+    volume = it.ec2.create_volume(AvailabilityZone=zone, Size=8, Encrypted=True, KmsKeyId=key)["VolumeId"]
+    it.ec2.attach_volume(VolumeId=volume, InstanceId=it.instance, Device="/dev/sdf")
+    it.names["key"] = key
+
+
+def drop_schedule(it: SetUp) -> None:
+    it.scheduler.delete_schedule(Name="catnap-StopperTick-1")
+
+
+def tagged(key: str, value: str) -> Callable[[SetUp], None]:
+    return lambda it: it.tag(key, value)
+
+
+def refused(operation: str) -> Callable[[SetUp], None]:
+    return lambda it: it.moto.refuse(operation, "AccessDenied", 403, times=10)
+
+
+BROKEN: list[tuple[str, Callable[[SetUp], None]]] = [
+    ("unread", refused("ListHostedZones")),
+    ("unread", refused("DescribeSecurityGroups")),
+    ("zone", without_zone),
+    ("cname", cname),
+    ("aaaa", lambda it: it.put_record({"Name": HOST, "Type": "AAAA", "TTL": 60, "ResourceRecords": [{"Value": "2001:db8::1"}]})),
+    ("other-routing", simple_record),
+    ("primary", lambda it: it.drop_record(it.primary())),
+    ("secondary", lambda it: it.drop_record(it.secondary())),
+    ("primary-address", lambda it: it.put_record(it.primary(ResourceRecords=[{"Value": "203.0.113.99"}]))),
+    ("ttl", lambda it: it.put_record(it.primary(TTL=300))),
+    ("secondary-target", lambda it: it.put_record(it.secondary(AliasTarget={
+        "DNSName": "abc123def4.execute-api.eu-central-1.amazonaws.com", "HostedZoneId": "Z1U9ULNL0V5AJ3",
+        "EvaluateTargetHealth": False}))),
+    ("secondary-health-check", lambda it: it.put_record(it.secondary(HealthCheckId=it.check))),
+    ("health-check", lambda it: it.put_record(it.primary(HealthCheckId=None))),
+    ("health-check", lambda it: it.route53.delete_health_check(HealthCheckId=it.check)),
+    ("health-check-loop", new_check(IPAddress=None, FullyQualifiedDomainName=HOST)),
+    ("health-check-loop", new_check(IPAddress=None, FullyQualifiedDomainName="origin.example.com")),
+    ("health-check-address", health(IPAddress="203.0.113.99")),
+    ("health-check-type", new_check(Type="CALCULATED", IPAddress=None, Port=None, RequestInterval=None, FailureThreshold=None)),
+    ("health-check-disabled", health(Disabled=True)),
+    ("health-check-inverted", health(Inverted=True)),
+    ("health-check-protocol", health(Port=443)),
+    ("health-check-sni", new_check(Type="HTTPS", Port=443)),
+    ("domain", lambda it: it.api.delete_domain_name(DomainName=HOST)),
+    ("domain-regional", other_domain(kind="EDGE")),
+    ("mapping", remap(None)),
+    ("mapping", remap("v1")),
+    ("route", routes_of_the_root),
+    ("certificate-region", other_domain("arn:aws:acm:us-east-1:123456789012:certificate/22222222-bbbb-4bbb-8bbb-222222222222")),
+    ("validation-record", lambda it: it.drop_record(it.validation_record())),
+    ("instance", gone),
+    ("one-instance", two_of_a_name),
+    ("elastic-ip", automatic_address),
+    ("auto-scaling", tagged("aws:autoscaling:groupName", "web")),
+    ("stop-protection", attribute(DisableApiStop={"Value": True})),
+    ("volume-key", own_key),
+    ("failed-start", failed_start),
+    ("tags", tagged("catnap:idle-minutes", "soon")),
+    ("hold", tagged("catnap:hold", "true")),
+    ("monitoring", lambda it: (it.deploy(IdleMinutes="10"), it.change_schedule(expression="rate(5 minutes)"))),
+    ("health-port", closed(8080)),
+    ("health-port", closed(8080, OFFICE)),
+    ("visitors-port", closed(443)),
+    ("visitors-port", closed(443, OFFICE)),
+    ("settings", lambda it: it.deploy(IdleMinutes="soon")),
+    ("schedule", drop_schedule),
+    ("schedule-enabled", lambda it: it.change_schedule(state="DISABLED")),
+    ("idle-minutes", lambda it: it.change_schedule(expression="rate(2 hours)")),
+    ("dry-run", lambda it: it.deploy(DryRun="true")),
+]
+
+
+def test_a_right_set_up_is_well_by_stack_by_tag_and_by_hand(set_up: SetUp, catnap: Catnap) -> None:
+    assert findings(catnap) == []
+    assert findings(catnap, "--domain", HOST, "--instance", set_up.instance) == []
+    assert findings(catnap, "--domain", HOST) == [], "found by the Elastic IP of the primary record"
+    set_up.tag("catnap:host", HOST)
+    assert findings(catnap, "--instance", set_up.instance) == []
+    set_up.deploy(InstanceId="")
+    assert findings(catnap) == []
+    assert findings(catnap, "catnap", "--domain", HOST) == []
+
+
+@pytest.mark.parametrize("name, break_it", BROKEN, ids=[f"{number}-{name}" for number, (name, _) in enumerate(BROKEN)])
+def test_a_broken_set_up_is_found_and_nothing_else(
+    name: str, break_it: Callable[[SetUp], None], set_up: SetUp, catnap: Catnap
+) -> None:
+    break_it(set_up)
+    assert [finding["check"] for finding in findings(catnap)] == [name]
+
+
+def test_a_certificate_for_another_name_and_one_that_runs_out(set_up: SetUp, catnap: Catnap, authority: Authority) -> None:
+    imported(authority, "other.example.com")(set_up)
+    assert [finding["check"] for finding in findings(catnap)] == ["certificate-names"]
+    imported(authority, days=20)(set_up)
+    [finding] = findings(catnap)
+    assert (finding["check"], finding["severity"]) == ("certificate-end", "warning")
+    imported(authority)(set_up)
+    assert findings(catnap) == []
+
+
+def test_what_answers_behind_the_gateway_has_to_be_the_starter(set_up: SetUp, catnap: Catnap, front: Front) -> None:
+    front.status, front.body = 404, {"message": "Not Found"}
+    [finding] = findings(catnap)
+    assert finding["check"] == "waiting-page" and "404" in finding["what"]
+    front.status = 200
+    assert [finding["check"] for finding in findings(catnap)] == ["waiting-page"]
+    result = catnap("doctor", "--output", "json", CATNAP_GATEWAY_ADDRESS="127.0.0.1:1")
+    [finding] = json.loads(result.stdout)["findings"]
+    assert "the connection is refused" in finding["what"]
+
+
+def test_the_grant_that_is_asked_for_mends_a_volume_of_one_s_own_key(set_up: SetUp, catnap: Catnap) -> None:
+    own_key(set_up)
+    [finding] = findings(catnap)
+    [command] = finding["mend"]
+    words = command.split()
+    role, operations = words[words.index("--grantee-principal") + 1], words[words.index("--operations") + 1 : -2]
+    kms = set_up.moto.client("kms")
+    kms.create_grant(KeyId=set_up.names["key"], GranteePrincipal=role, Operations=operations)
+    assert findings(catnap) == []
+
+
+def test_the_exit_status_says_how_bad_it_is(set_up: SetUp, catnap: Catnap) -> None:
+    assert catnap("doctor", "--strict").returncode == 0
+    set_up.put_record(set_up.primary(TTL=300))
+    assert [catnap("doctor").returncode, catnap("doctor", "--strict").returncode] == [0, 1]
+    health(Disabled=True)(set_up)
+    assert catnap("doctor").returncode == 2
+
+
+def test_it_changes_nothing(set_up: SetUp, catnap: Catnap) -> None:
+    catnap("doctor")
+    reads = ("Describe", "Get", "List")
+    assert [name for name in set_up.moto.calls() if not name.split()[0].startswith(reads) and "GET" not in name] == []
+
+
+def test_who_cannot_look_is_told_what_to_do(set_up: SetUp, catnap: Catnap) -> None:
+    def error(*arguments: str, **more: str) -> str:
+        result = catnap("doctor", *arguments, **more)
+        assert (result.returncode, result.stdout) == (3, "")
+        return result.stderr
+
+    assert "there is no stack other in eu-central-1" in error("other") and "--domain" in error("other")
+    assert "no region: give --region" in error(AWS_REGION="")
+    assert "no credentials" in error(AWS_ACCESS_KEY_ID="", PATH="/nowhere")
+    assert "there is no profile work: there is none" in error("--profile", "work")
+
+
+def test_profiles_regions_and_endpoints_come_from_where_the_aws_cli_has_them(
+    set_up: SetUp, catnap: Catnap, tmp_path: Path
+) -> None:
+    nothing = dict.fromkeys(("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"), "")
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "config").write_text(
+        f"[profile work]\nregion = eu-central-1\nendpoint_url = {set_up.moto.endpoint}\n[profile sso]\nregion = eu-central-1\n"
+        f"endpoint_url = {set_up.moto.endpoint}\nsso_session = x\n"
+    )
+    (tmp_path / ".aws" / "credentials").write_text("[work]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    assert catnap("doctor", "--profile", "work", **nothing).returncode == 0
+    assert catnap("doctor", **{**nothing, "AWS_PROFILE": "work"}).returncode == 0
+    # What is more than keys is asked of the AWS CLI.
+    (tmp_path / "aws").write_text(
+        '#!/bin/sh\necho "$@" > "$HOME/asked"\necho \'{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b"}\'\n'
+    )
+    (tmp_path / "aws").chmod(0o755)
+    assert catnap("doctor", "--profile", "sso", **nothing, PATH=f"{tmp_path}:/usr/bin:/bin").returncode == 0
+    assert (tmp_path / "asked").read_text() == "configure export-credentials --format process --profile sso\n"
