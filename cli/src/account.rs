@@ -1,5 +1,6 @@
 //! An account, as the operator's profile opens it: read for the doctor, and acted on for the other commands.
 
+mod act;
 mod gateway;
 mod machine;
 mod names;

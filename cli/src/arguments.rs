@@ -41,6 +41,117 @@ Examples:
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
     },
+    /// Why is it up, or asleep? What the stopper would decide now, why, and what would change it
+    ///
+    /// By the stopper's own observation and decision, so the reasons are those of its log. The hours of this month are
+    /// counted by where NetworkIn has datapoints.
+    #[cfg(feature = "aws")]
+    #[command(after_help = "\
+Examples:
+  catnap status                    every app that the stack catnap serves
+  catnap status --watch            the same, again and again
+  catnap status --domain app.example.com --output json
+
+Who woke it? The starter's log has the class of each request that did:
+  aws logs tail /aws/lambda/catnap-starter --since 3h --filter-pattern '{ $.action = \"start\" }'")]
+    Status {
+        #[command(flatten)]
+        of: Of,
+        /// Look again every 30 seconds
+        #[arg(long)]
+        watch: bool,
+        /// How to print it
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
+    /// Wakes the instance
+    #[cfg(feature = "aws")]
+    #[command(after_help = "\
+Examples:
+  catnap wake                           the app of the stack catnap
+  catnap wake --domain app.example.com  before a demo")]
+    Wake {
+        #[command(flatten)]
+        of: Of,
+        /// Wake it even if it is on hold
+        #[arg(long)]
+        force: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Naps the instance now, if the stopper would
+    #[cfg(feature = "aws")]
+    #[command(after_help = "\
+Examples:
+  catnap nap            stops it if nobody uses it; else says who or what keeps it
+  catnap nap --dry-run  would it?
+  catnap nap --force    stops it whoever uses it")]
+    Nap {
+        #[command(flatten)]
+        of: Of,
+        /// Stop it whoever uses it
+        #[arg(long)]
+        force: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Keeps it awake until a time: the tag catnap:keep-awake-until
+    #[cfg(feature = "aws")]
+    #[command(after_help = "\
+Examples:
+  catnap keep-awake --for 3h
+  catnap keep-awake --until 2026-01-31T18:00:00+01:00
+  catnap keep-awake --off
+
+It is not woken by this: for that there is catnap wake.")]
+    KeepAwake {
+        #[command(flatten)]
+        of: Of,
+        #[command(flatten)]
+        until: Until,
+        /// Take the tag away
+        #[arg(long, conflicts_with_all = ["until", "lasts"], required_unless_present_any = ["until", "lasts"])]
+        off: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Never naps it: the tag catnap:protect
+    #[cfg(feature = "aws")]
+    #[command(after_help = "Examples:\n  catnap protect\n  catnap protect --off")]
+    Protect {
+        #[command(flatten)]
+        of: Of,
+        /// Take the tag away
+        #[arg(long)]
+        off: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Keeps it asleep, whoever comes: the tag catnap:hold
+    #[cfg(feature = "aws")]
+    #[command(after_help = "\
+Examples:
+  catnap hold             until further notice
+  catnap hold --for 12h   over night
+  catnap hold --off
+
+It is not stopped by this: for that there is catnap nap.")]
+    Hold {
+        #[command(flatten)]
+        of: Of,
+        #[command(flatten)]
+        until: Until,
+        /// Take the tag away
+        #[arg(long, conflicts_with_all = ["until", "lasts"])]
+        off: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Replays recorded traffic through the stopper's own decision: hours, naps and money, before anything is installed
     ///
     /// FILE is CloudWatch's NetworkIn of one instance, Sum, each 300 or 60 seconds. Either what this prints:
@@ -89,6 +200,19 @@ pub(crate) struct Of {
     /// The instance, where neither the stack nor a tag names it
     #[arg(long, value_name = "ID", value_parser = readable::<shared::model::InstanceId>)]
     instance: Option<shared::model::InstanceId>,
+}
+
+/// When something ends.
+#[cfg(feature = "aws")]
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Until {
+    /// Until then, such as 2026-01-31T18:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = |text: &str| crate::verbs::read_time(text).map_err(|it| format!("it {it}")))]
+    pub(crate) until: Option<chrono::DateTime<chrono::Utc>>,
+    /// For so long, such as 90m, 3h or 2d
+    #[arg(long = "for", value_name = "TIME", conflicts_with = "until",
+        value_parser = |text: &str| crate::verbs::read_duration(text).map_err(|it| format!("it {it}")))]
+    pub(crate) lasts: Option<chrono::TimeDelta>,
 }
 
 #[cfg(feature = "aws")]

@@ -6,11 +6,16 @@
 mod account;
 mod arguments;
 mod chart;
+#[cfg(feature = "aws")]
+mod commands;
 pub mod doctor;
 mod plan;
 mod recording;
+pub mod status;
 mod table;
 mod terminal;
+pub mod verbs;
+mod words;
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -37,6 +42,9 @@ enum Failure {
     Output(#[from] io::Error),
     #[error("the result cannot be written: {0}")]
     Json(#[from] serde_json::Error),
+    #[cfg(feature = "aws")]
+    #[error("{0}")]
+    Refused(String),
     #[cfg(feature = "aws")]
     #[error(transparent)]
     Session(#[from] account::SessionError),
@@ -77,20 +85,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
 #[cfg(feature = "aws")]
 #[tokio::main(flavor = "current_thread")]
 async fn in_account(session: &account::Session, command: Command) -> Result<u8, Failure> {
-    let account = account::Account::new(session.open().await?);
-    match command {
-        Command::Doctor { of, strict, output } => {
-            let set_up = account.set_up(of.into()).await?;
-            let facts = terminal::patiently("Looking at the account", account.facts(set_up)).await;
-            let findings = doctor::examine(&facts);
-            match output {
-                Output::Text => say(&doctor::print::text(&facts, &findings))?,
-                Output::Json => say(&format!("{:#}\n", doctor::print::json(&facts, &findings)))?,
-            }
-            Ok(doctor::exit_status(&findings, strict))
-        }
-        Command::Plan { .. } | Command::Completions { .. } => Ok(0), // done without an account
-    }
+    commands::run(session, command).await
 }
 
 fn plan(file: &Path, options: &Options, output: Output, svg: Option<&Path>) -> Result<(), Failure> {

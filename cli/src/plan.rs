@@ -13,6 +13,7 @@ use shared::replay::{Outcome, Rules, Wakes, replay};
 use shared::schedule::Windows;
 
 use crate::recording::Recording;
+use crate::words::name_of;
 
 /// How Catnap would be set up.
 #[derive(Debug, Clone, Args)]
@@ -190,12 +191,6 @@ pub(crate) fn plan(name: &str, recording: &Recording, options: &Options) -> Plan
         floor: floors.last().map(|(_, bytes)| *bytes),
         floors,
     }
-}
-
-/// A reason by the name that the stopper's log has for it.
-fn name_of(reason: &impl Serialize) -> String {
-    let value = serde_json::to_value(reason).unwrap_or_default();
-    value["reason"].as_str().unwrap_or_default().into()
 }
 
 fn result(policy: &str, outcome: &Outcome, options: &Options) -> Trial {

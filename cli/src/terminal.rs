@@ -1,10 +1,21 @@
 //! What goes to the terminal: data to stdout, talk to stderr, colours only where they show.
 
-use std::io::{self, IsTerminal, Write};
+#[cfg(feature = "aws")]
+use std::io::IsTerminal;
+use std::io::{self, Write};
 
 /// Writes data: without colours where nobody would see them, or where `NO_COLOR` is set.
 pub(crate) fn say(text: &str) -> io::Result<()> {
     anstream::stdout().lock().write_all(text.as_bytes())
+}
+
+/// Before what is shown again and again: a clean screen, if it is one.
+#[cfg(feature = "aws")]
+pub(crate) fn clear_screen() -> io::Result<()> {
+    if io::stdout().is_terminal() {
+        io::stdout().write_all(b"\x1b[H\x1b[2J")?;
+    }
+    Ok(())
 }
 
 /// Waits for what may take a while. After a second it says what for, if someone looks.

@@ -30,6 +30,8 @@ pub(crate) struct SetUp {
     /// The name of the stopper's function.
     pub(crate) stopper: Option<String>,
     pub(crate) stack: Option<Stack>,
+    /// One app is meant, and not all that the stack serves.
+    pub(crate) is_one_app: bool,
 }
 
 /// Why the set-up cannot be found.
@@ -45,13 +47,19 @@ pub(crate) enum SetUpError {
     NotCatnap(String),
     #[error("the instance carries no tag catnap:host: give the app's name with --domain")]
     NoName,
+    #[error("no instance belongs to {0}: catnap doctor says what is missing")]
+    NoInstance(HostName),
+    #[error("{1} instances belong to {0}: say which with --domain or --instance")]
+    Instances(HostName, usize),
+    #[error("{0}: the stack cannot work; catnap doctor says how to mend it")]
+    Config(#[from] ConfigError),
     #[error("{} cannot be called: {}", .0.operation, .0.message)]
     Unread(Unread),
 }
 
 impl SetUp {
     fn by_hand(host: HostName) -> Self {
-        Self { host, instance: None, health_check: None, stopper: None, stack: None }
+        Self { host, instance: None, health_check: None, stopper: None, stack: None, is_one_app: true }
     }
 
     /// Whether a parameter of the stack names this key, which then stands in the starter's policy.
@@ -94,7 +102,7 @@ impl Account {
                     of_stack
                 } else {
                     // Another of its apps has its instance and its health check by tag.
-                    SetUp { host, instance: None, health_check: None, ..of_stack }
+                    SetUp { host, instance: None, health_check: None, is_one_app: true, ..of_stack }
                 }
             }
             (None, Some(host)) => SetUp::by_hand(host),
@@ -145,7 +153,7 @@ impl Account {
         let instance = parameters.get("InstanceId").and_then(|id| id.parse().ok());
         let stopper = outputs.get("StopperFunction").cloned();
         let stack = Some(Stack { name, status, parameters, config, starter_role });
-        Ok(SetUp { host, instance, health_check, stopper, stack })
+        Ok(SetUp { host, instance, health_check, stopper, stack, is_one_app: false })
     }
 
     async fn describe(&self, client: &aws_sdk_cloudformation::Client, name: &str) -> Result<Described, SetUpError> {

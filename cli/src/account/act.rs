@@ -1,0 +1,168 @@
+//! What the command line does to an instance.
+
+use std::time::Duration;
+
+use aws_sdk_ec2::types::Tag;
+use chrono::{DateTime, Utc};
+use shared::cloud::{Cloud, Metric, Targets};
+use shared::config::Config;
+use shared::idle::IdleDecision;
+use shared::model::{Instance, InstanceState};
+use shared::overrides::{Overrides, overrides};
+use shared::record::Sink;
+use stopper::{Report, Stopper};
+use tokio::time::Instant;
+
+use super::{Account, SetUp, SetUpError, of_ec2, unread};
+use crate::doctor::Failover;
+use crate::status::{Status, month, month_of};
+use crate::verbs::TagChange;
+
+/// How long a look at the targets may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often it is looked whether an instance has stopped.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
+
+/// Nobody reads the records of a stopper that is only asked.
+#[derive(Debug, Clone, Copy)]
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn take(&self, _line: String) {}
+}
+
+impl Account {
+    /// What a set-up made by hand does not say itself: its health check and its instance.
+    pub(crate) async fn locate(&self, mut set_up: SetUp) -> Result<SetUp, SetUpError> {
+        if set_up.stack.is_some() {
+            return Ok(set_up);
+        }
+        let zone = self.zone(&set_up.host).await.map_err(SetUpError::Unread)?;
+        let Some(zone) = zone else { return Ok(set_up) };
+        let records = self.records(&zone.id, &set_up.host).await.map_err(SetUpError::Unread)?;
+        let Some(primary) = records.iter().find(|it| it.failover == Some(Failover::Primary)) else {
+            return Ok(set_up);
+        };
+        set_up.health_check.clone_from(&primary.health_check);
+        if set_up.instance.is_none()
+            && self.carriers(&set_up.host).await.map_err(SetUpError::Unread)?.is_empty()
+            && let Some(address) = primary.values.first()
+        {
+            set_up.instance = self.instance_at(address).await.map_err(SetUpError::Unread)?;
+        }
+        Ok(set_up)
+    }
+
+    /// The one instance behind the name, and what its tags say.
+    pub(crate) async fn instance(&self, set_up: &SetUp) -> Result<(Instance, Overrides), SetUpError> {
+        let targets = match &set_up.instance {
+            Some(id) => Targets::One(id.clone()),
+            None => Targets::Host(set_up.host.clone()),
+        };
+        let found = self.cloud.instances(&targets).await.map_err(|error| SetUpError::Unread(of_ec2(&error)))?;
+        let mut found: Vec<_> = found.into_iter().filter(|instance| !instance.state.is_gone()).collect();
+        match (found.pop(), found.len()) {
+            (Some(instance), 0) => {
+                let overrides = overrides(&set_up.config()?, &instance, true, Utc::now());
+                Ok((instance, overrides))
+            }
+            (None, _) => Err(SetUpError::NoInstance(set_up.host.clone())),
+            (Some(_), others) => Err(SetUpError::Instances(set_up.host.clone(), others + 1)),
+        }
+    }
+
+    /// What the stopper would decide now of each of its targets, by its own observation and its own decision.
+    pub(crate) async fn reports(&self, set_up: &SetUp, now: DateTime<Utc>) -> Result<Vec<Report>, SetUpError> {
+        let config = Config { instance_id: set_up.instance.clone(), dry_run: true, ..set_up.config()? };
+        let stopper = Stopper::new(config, self.cloud.clone(), Nowhere);
+        let summary = stopper.tick(now, Instant::now() + PATIENCE).await;
+        let mut reports = summary.map_err(|error| SetUpError::Unread(of_ec2(&error)))?.records;
+        if set_up.is_one_app {
+            reports.retain(|report| report.app == set_up.host.as_str());
+        }
+        reports.sort_by(|one, other| one.app.cmp(&other.app));
+        Ok(reports)
+    }
+
+    /// What the stopper would decide of the one app.
+    pub(crate) async fn decision(&self, set_up: &SetUp, now: DateTime<Utc>) -> Result<Report, SetUpError> {
+        let mut reports = self.reports(set_up, now).await?;
+        match (reports.pop(), reports.len()) {
+            (Some(report), 0) => Ok(report),
+            (None, _) => Err(SetUpError::NoInstance(set_up.host.clone())),
+            (Some(_), others) => Err(SetUpError::Instances(set_up.host.clone(), others + 1)),
+        }
+    }
+
+    pub(crate) async fn status(&self, set_up: &SetUp, now: DateTime<Utc>) -> Result<Vec<Status>, SetUpError> {
+        let config = set_up.config()?;
+        let reports = self.reports(set_up, now).await?;
+        let (_, from) = month_of(now);
+        // Of five minutes each, under detailed monitoring as well: those of one minute are kept for 15 days only
+        // (CloudWatch User Guide, "Metrics retention").
+        let metrics: Vec<_> = reports
+            .iter()
+            .map(|report| Metric::NetworkIn {
+                instance: report.instance.clone(),
+                period: chrono::TimeDelta::minutes(5),
+            })
+            .collect();
+        let mut all = Vec::new();
+        // A month is up to 13,000 datapoints of each.
+        let mut series = Vec::new();
+        for some in metrics.chunks(7) {
+            series.extend(self.cloud.metrics(some, from, now).await.unwrap_or_else(|_| vec![None; some.len()]));
+        }
+        for (report, series) in reports.into_iter().zip(series) {
+            let active = match (&report.decision, &report.knowledge) {
+                (IdleDecision::Keep(_) | IdleDecision::Nap(_), Some(knowledge)) => Some(knowledge.quiet_since),
+                _ => None,
+            };
+            all.push(Status {
+                since: match report.state {
+                    InstanceState::Running | InstanceState::Pending => Some(report.launched_at),
+                    _ => report.asleep_since,
+                },
+                last_activity: active.filter(|at| *at > report.launched_at),
+                month: series.and_then(|series| month(&series, now, config.hourly_price)),
+                warnings: report.warnings.into_iter().chain(report.error).collect(),
+                app: report.app,
+                instance: report.instance,
+                state: report.state,
+                decision: report.decision,
+                outlook: report.outlook,
+                dry_run: config.dry_run,
+            });
+        }
+        Ok(all)
+    }
+
+    pub(crate) async fn start(&self, instance: &Instance) -> Result<(), SetUpError> {
+        self.cloud.start(&instance.id).await.map_err(|error| SetUpError::Unread(of_ec2(&error)))
+    }
+
+    /// Waits until it has stopped, and starts it.
+    pub(crate) async fn start_once_stopped(&self, set_up: &SetUp, instance: &Instance) -> Result<(), SetUpError> {
+        while self.instance(set_up).await?.0.state == InstanceState::Stopping {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        self.start(instance).await
+    }
+
+    pub(crate) async fn stop(&self, instance: &shared::model::InstanceId) -> Result<(), SetUpError> {
+        self.cloud.stop(instance).await.map_err(|error| SetUpError::Unread(of_ec2(&error)))
+    }
+
+    pub(crate) async fn change_tag(&self, instance: &Instance, change: &TagChange) -> Result<(), SetUpError> {
+        let tag = Tag::builder().key(change.key).set_value(change.value.clone()).build();
+        let id = instance.id.as_str();
+        let done = if change.value.is_some() {
+            let sent = self.ec2.create_tags().resources(id).tags(tag).send().await;
+            sent.map(drop).map_err(|error| unread("ec2:CreateTags", &error))
+        } else {
+            let sent = self.ec2.delete_tags().resources(id).tags(tag).send().await;
+            sent.map(drop).map_err(|error| unread("ec2:DeleteTags", &error))
+        };
+        done.map_err(SetUpError::Unread)
+    }
+}
