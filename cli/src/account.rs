@@ -7,6 +7,7 @@ mod names;
 mod schedule;
 mod session;
 mod set_up;
+mod traffic;
 
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_types::SdkConfig;
@@ -108,7 +109,7 @@ impl Account {
 
     /// The instances that carry the name and are not gone.
     async fn carriers(&self, host: &HostName) -> Read<Vec<InstanceId>> {
-        let found = self.cloud.instances(&Targets::Host(host.clone())).await.map_err(|error| of_ec2(&error))?;
+        let found = self.cloud.instances(&Targets::Host(host.clone())).await.map_err(|error| of_port(&error))?;
         let mut ids: Vec<_> = found.into_iter().filter(|it| !it.state.is_gone()).map(|it| it.id).collect();
         ids.sort();
         Ok(ids)
@@ -116,8 +117,16 @@ impl Account {
 }
 
 /// An error of the port, by the permission that it is about.
-fn of_ec2(error: &CloudError) -> Unread {
-    Unread { operation: format!("ec2:{}", error.operation), message: format!("{}: {}", error.code, error.message) }
+fn of_port(error: &CloudError) -> Unread {
+    let service = match error.operation {
+        "GetMetricData" => "cloudwatch",
+        "GetHealthCheck" | "ListHealthChecks" | "GetHealthCheckStatus" => "route53",
+        _ => "ec2",
+    };
+    Unread {
+        operation: format!("{service}:{}", error.operation),
+        message: format!("{}: {}", error.code, error.message),
+    }
 }
 
 /// An error of the SDK. `operation` is a permission such as `acm:DescribeCertificate`.

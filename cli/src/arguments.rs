@@ -152,7 +152,10 @@ It is not stopped by this: for that there is catnap nap.")]
         #[arg(long)]
         dry_run: bool,
     },
-    /// Replays recorded traffic through the stopper's own decision: hours, naps and money, before anything is installed
+    /// What would it save? Replays past traffic through the stopper's own decision: hours, naps, money, settings
+    ///
+    /// Without FILE the traffic is fetched: NetworkIn of the instance, its health check, and the stack's settings if
+    /// there is a stack. It needs cloudwatch:GetMetricData and changes nothing.
     ///
     /// FILE is CloudWatch's NetworkIn of one instance, Sum, each 300 or 60 seconds. Either what this prints:
     ///
@@ -162,12 +165,24 @@ It is not stopped by this: for that there is catnap nap.")]
     ///         "Dimensions":[{"Name":"InstanceId","Value":"i-0123456789abcdef0"}]}}}]'
     ///
     /// or CSV with the columns timestamp and value (times without a zone are UTC).
-    #[command(verbatim_doc_comment)]
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples:
+  catnap plan --instance i-0123456789abcdef0 --domain app.example.com --hourly-price 0.0416
+  catnap plan --stack catnap --days 30 --svg traffic.svg
+  catnap plan traffic.csv --every 5 --idle-minutes 30"
+    )]
     Plan {
         /// The recording; - reads standard input
-        file: PathBuf,
+        #[cfg_attr(feature = "aws", arg(conflicts_with_all = ["plan_stack", "domain", "instance", "days"]))]
+        #[cfg_attr(not(feature = "aws"), arg(required = true))]
+        file: Option<PathBuf>,
+        #[cfg(feature = "aws")]
         #[command(flatten)]
-        options: Options,
+        fetch: Fetch,
+        #[command(flatten)]
+        options: Box<Options>,
         /// How to print the result
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
@@ -200,6 +215,31 @@ pub(crate) struct Of {
     /// The instance, where neither the stack nor a tag names it
     #[arg(long, value_name = "ID", value_parser = readable::<shared::model::InstanceId>)]
     instance: Option<shared::model::InstanceId>,
+}
+
+/// Whose traffic is fetched.
+#[cfg(feature = "aws")]
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Fetch {
+    /// The stack's name [default: catnap, if nothing else is given]
+    #[arg(id = "plan_stack", long = "stack", value_name = "STACK")]
+    stack: Option<String>,
+    /// The app's host name
+    #[arg(long, value_name = "NAME", value_parser = readable::<shared::model::HostName>)]
+    domain: Option<shared::model::HostName>,
+    /// The instance
+    #[arg(long, value_name = "ID", value_parser = readable::<shared::model::InstanceId>)]
+    instance: Option<shared::model::InstanceId>,
+    /// Days of traffic: CloudWatch keeps datapoints of five minutes for 63
+    #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(i64).range(1..=63))]
+    pub(crate) days: i64,
+}
+
+#[cfg(feature = "aws")]
+impl From<Fetch> for Of {
+    fn from(Fetch { stack, domain, instance, .. }: Fetch) -> Self {
+        Self { stack, domain, instance }
+    }
 }
 
 /// When something ends.

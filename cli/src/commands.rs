@@ -88,7 +88,14 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
             let now = Utc::now();
             change(&account, of, &verbs::hold(off, end(&until, now)?, now), dry_run).await
         }
-        Command::Plan { .. } | Command::Completions { .. } => Ok(0), // done without an account
+        Command::Plan { fetch, options, output, svg, .. } => {
+            let days = fetch.days;
+            let set_up = located(&account, fetch.into()).await?;
+            let fetched = patiently("Fetching metrics", account.traffic(&set_up, Utc::now(), days)).await?;
+            let (name, recording, found) = fetched;
+            crate::show_plan(&name, &recording, &options.or(found), output, svg.as_deref())
+        }
+        Command::Completions { .. } => Ok(0), // done without an account
     }
 }
 

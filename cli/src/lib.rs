@@ -4,6 +4,7 @@
 
 #[cfg(feature = "aws")]
 mod account;
+mod advice;
 mod arguments;
 mod chart;
 #[cfg(feature = "aws")]
@@ -26,6 +27,7 @@ use clap::{CommandFactory, Parser};
 
 use arguments::{Arguments, Command, Output};
 use plan::Options;
+use recording::Recording;
 use terminal::say;
 
 /// The status of a command that could not do its work, as far from the doctor's 0, 1 and 2 as monitoring systems want it.
@@ -70,13 +72,18 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
     match arguments.command {
-        Command::Plan { file, options, output, svg } => plan(&file, &options, output, svg.as_deref()).map(|()| 0),
+        Command::Plan { file: Some(file), options, output, svg, .. } => {
+            let (name, recording) = recorded(&file)?;
+            show_plan(&name, &recording, &options, output, svg.as_deref())
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "catnap", &mut script);
             io::stdout().lock().write_all(&script)?;
             Ok(0)
         }
+        #[cfg(not(feature = "aws"))]
+        Command::Plan { file: None, .. } => Ok(0), // clap asks for a file
         #[cfg(feature = "aws")]
         command => in_account(&arguments.session, command),
     }
@@ -88,20 +95,30 @@ async fn in_account(session: &account::Session, command: Command) -> Result<u8, 
     commands::run(session, command).await
 }
 
-fn plan(file: &Path, options: &Options, output: Output, svg: Option<&Path>) -> Result<(), Failure> {
+fn recorded(file: &Path) -> Result<(String, Recording), Failure> {
     let name = if file == Path::new("-") { "standard input".into() } else { file.display().to_string() };
     let text = read(file).map_err(|error| Failure::File(name.clone(), error))?;
     let recording = recording::read(&name, &text)?;
-    let plan = plan::plan(&name, &recording, options);
+    Ok((name, recording))
+}
+
+fn show_plan(
+    name: &str,
+    recording: &Recording,
+    options: &Options,
+    output: Output,
+    svg: Option<&Path>,
+) -> Result<u8, Failure> {
+    let plan = plan::plan(name, recording, options);
     if let Some(svg) = svg {
-        let drawn = chart::draw(&recording, &plan);
+        let drawn = chart::draw(recording, &plan);
         fs::write(svg, drawn).map_err(|error| Failure::File(svg.display().to_string(), error))?;
     }
     match output {
         Output::Text => say(&table::print(&plan))?,
         Output::Json => say(&format!("{}\n", serde_json::to_string_pretty(&plan)?))?,
     }
-    Ok(())
+    Ok(0)
 }
 
 fn read(file: &Path) -> io::Result<String> {

@@ -12,27 +12,29 @@ use shared::model::{CheckKind, HealthCheckConfig, InstanceState};
 use shared::replay::{Outcome, Rules, Wakes, replay};
 use shared::schedule::Windows;
 
+use crate::advice::{self, Advice};
 use crate::recording::Recording;
 use crate::words::name_of;
 
 /// How Catnap would be set up.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
-    /// How long nobody must have been there: the parameter IdleMinutes
-    #[arg(long, value_name = "MINUTES", default_value = "60", value_parser = readable(config::idle_minutes))]
-    idle_minutes: TimeDelta,
+    /// How long nobody must have been there: the parameter IdleMinutes [default: the stack's, or 60]
+    #[arg(long, value_name = "MINUTES", value_parser = readable(config::idle_minutes))]
+    idle_minutes: Option<TimeDelta>,
     /// Minutes from one tick to the next: the parameter Schedule
     #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(i64).range(1..=1_440))]
     every: i64,
     /// Minutes until a datapoint of CloudWatch can be read
     #[arg(long, value_name = "MINUTES", default_value_t = 5, value_parser = clap::value_parser!(i64).range(0..=60))]
     delay: i64,
-    /// The parameter ActivityBytes
-    #[arg(long, value_name = "BYTES", default_value = "auto", value_parser = readable(activity_bytes))]
-    activity_bytes: ActivityBytes,
+    /// The parameter ActivityBytes [default: the stack's, or auto]
+    #[arg(long, value_name = "BYTES", value_parser = readable(activity_bytes))]
+    activity_bytes: Option<ActivityBytes>,
     /// The health check whose traffic is in the recording, such as http:3:30 for its protocol, regions and seconds
-    #[arg(long, value_name = "CHECK", default_value = "none", value_parser = readable(health_check))]
-    health_check: Check,
+    /// [default: the one that there is, or none]
+    #[arg(long, value_name = "CHECK", value_parser = readable(health_check))]
+    health_check: Option<Check>,
     /// The parameter KeepAwake, such as "Mon-Fri 08:00-18:00 Europe/Berlin"
     #[arg(long, value_name = "WINDOWS", value_parser = readable(Windows::from_str))]
     keep_awake: Option<Windows>,
@@ -43,6 +45,53 @@ pub(crate) struct Options {
     #[arg(long, value_name = "BYTES", default_values_t = [17_000, 100_000])]
     alarm: Vec<u32>,
 }
+
+/// What is known of a set-up that was looked at: it holds where no option says otherwise.
+#[cfg(feature = "aws")]
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) policy: Policy,
+    pub(crate) health_check: Option<HealthCheckConfig>,
+    pub(crate) keep_awake: Windows,
+    pub(crate) hourly_price: Option<f64>,
+}
+
+impl Options {
+    /// With what is known of a set-up where nothing is given.
+    #[cfg(feature = "aws")]
+    pub(crate) fn or(self, found: Found) -> Self {
+        Self {
+            idle_minutes: self.idle_minutes.or(Some(found.policy.idle)),
+            activity_bytes: self.activity_bytes.or(Some(ActivityBytes(found.policy.activity_bytes))),
+            health_check: self.health_check.or(Some(Check(found.health_check))),
+            keep_awake: self.keep_awake.or(Some(found.keep_awake)),
+            hourly_price: self.hourly_price.or(found.hourly_price),
+            ..self
+        }
+    }
+
+    fn rules<'a>(&self, keep_awake: &'a Windows, period: i64) -> Rules<'a> {
+        Rules {
+            policy: Policy {
+                idle: self.idle_minutes.unwrap_or(USUAL_IDLE),
+                activity_bytes: self.activity_bytes.and_then(|bytes| bytes.0),
+                boot_deadline: TimeDelta::minutes(5),
+                on_sick: OnSick::Nap,
+                steer: false,
+            },
+            health_check: self.health_check.and_then(|check| check.0),
+            keep_awake,
+            tick: self.every,
+            phase: 0,
+            period,
+            delay: self.delay,
+            busy: None,
+        }
+    }
+}
+
+/// The default of IdleMinutes.
+const USUAL_IDLE: TimeDelta = TimeDelta::minutes(60);
 
 /// None for what is learned.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +148,10 @@ pub(crate) struct Plan {
     pub(crate) tick_minutes: i64,
     /// Catnap first.
     pub(crate) policies: Vec<Trial>,
+    /// Where Catnap's naps met traffic: who caused it would have waited for the app to wake.
+    pub(crate) met: Vec<Met>,
+    /// The settings that suit this traffic.
+    pub(crate) advice: Advice,
     /// How long Catnap kept it awake for each reason.
     pub(crate) hours_kept: BTreeMap<String, f64>,
     /// What Catnap took for noise at each tick on the running instance, in bytes of a datapoint.
@@ -106,6 +159,20 @@ pub(crate) struct Plan {
     pub(crate) floors: Vec<(DateTime<Utc>, f64)>,
     /// The last of them.
     pub(crate) floor: Option<f64>,
+    /// What Catnap decided at each tick.
+    #[cfg(test)]
+    #[serde(skip)]
+    decisions: Vec<(DateTime<Utc>, IdleDecision)>,
+}
+
+/// Traffic that ended a nap.
+#[derive(Debug, Serialize)]
+pub(crate) struct Met {
+    /// The beginning of its datapoint.
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) bytes: f64,
+    /// For how long it had napped.
+    pub(crate) slept_minutes: i64,
 }
 
 /// What one policy would have made of it.
@@ -139,25 +206,15 @@ pub(crate) fn plan(name: &str, recording: &Recording, options: &Options) -> Plan
     let traffic = recording.traffic();
     let period = recording.series.period;
     let no_windows = Windows::default();
-    let catnap = Rules {
-        policy: Policy {
-            idle: options.idle_minutes,
-            activity_bytes: options.activity_bytes.0,
-            boot_deadline: TimeDelta::minutes(5),
-            on_sick: OnSick::Nap,
-            steer: false,
-        },
-        health_check: options.health_check.0,
-        keep_awake: options.keep_awake.as_ref().unwrap_or(&no_windows),
-        tick: options.every,
-        phase: 0,
-        period: period.num_minutes(),
-        delay: options.delay,
-        busy: None,
-    };
+    let keep_awake = options.keep_awake.as_ref().unwrap_or(&no_windows);
+    let catnap = options.rules(keep_awake, period.num_minutes());
     let mut floors = Vec::new();
     let mut ticks = BTreeMap::<String, u32>::new();
+    #[cfg(test)]
+    let mut decisions = Vec::new();
     let told = |facts: &Facts<'_>, decision: &IdleDecision| {
+        #[cfg(test)]
+        decisions.push((facts.now, decision.clone()));
         if facts.instance.state == InstanceState::Running {
             floors.push((facts.now, idle::floor(facts).bytes));
         }
@@ -165,7 +222,8 @@ pub(crate) fn plan(name: &str, recording: &Recording, options: &Options) -> Plan
             *ticks.entry(name_of(reason)).or_default() += 1;
         }
     };
-    let mut policies = vec![result("Catnap", &replay(&traffic, Wakes::Activity, &catnap, told), options)];
+    let outcome = replay(&traffic, Wakes::Activity, &catnap, told);
+    let mut policies = vec![result("Catnap", &outcome, options)];
     for bytes in &options.alarm {
         // An alarm knows neither windows nor health checks.
         let policy = Policy { activity_bytes: Some((*bytes).into()), ..catnap.policy };
@@ -184,13 +242,29 @@ pub(crate) fn plan(name: &str, recording: &Recording, options: &Options) -> Plan
         period_seconds: period.num_seconds(),
         datapoints: recording.series.points.len(),
         missing: traffic.bytes.len() / usize::try_from(catnap.period).unwrap_or(1) - recording.series.points.len(),
-        idle_minutes: options.idle_minutes.num_minutes(),
+        idle_minutes: catnap.policy.idle.num_minutes(),
         tick_minutes: options.every,
         policies,
         hours_kept: ticks.into_iter().map(hours).collect(),
+        met: met(recording, &outcome),
+        advice: advice::advise(&traffic, &catnap),
         floor: floors.last().map(|(_, bytes)| *bytes),
         floors,
+        #[cfg(test)]
+        decisions,
     }
+}
+
+fn met(recording: &Recording, outcome: &Outcome) -> Vec<Met> {
+    let woken = outcome.naps.iter().filter_map(|nap| {
+        let at = nap.woken_at?;
+        let points = &recording.series.points;
+        // A nap that a window ended met nobody.
+        let point = &points[points.binary_search_by_key(&at, |point| point.at).ok()?];
+        let slept_minutes = (at - nap.at).num_minutes();
+        (point.value > nap.floor.bytes).then_some(Met { at, bytes: point.value, slept_minutes })
+    });
+    woken.collect()
 }
 
 fn result(policy: &str, outcome: &Outcome, options: &Options) -> Trial {
@@ -218,3 +292,6 @@ pub(crate) fn bytes_in_words(bytes: f64) -> String {
         _ => format!("{:.1} GB", bytes / 1e9),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use crate::plan::{Plan, Trial, bytes_in_words};
 
+/// So many naps that met traffic are listed: the newest.
+const SHOWN: usize = 8;
+
 pub(crate) fn print(plan: &Plan) -> String {
     let mut text = String::new();
     let days = (plan.until - plan.since).num_minutes() as f64 / 1_440.0;
@@ -35,10 +38,18 @@ pub(crate) fn print(plan: &Plan) -> String {
     if let Some(floor) = plan.floor {
         let _ = writeln!(text, "Catnap's floor at the end: {} in a datapoint", bytes_in_words(floor));
     }
+    if !plan.met.is_empty() {
+        let shown = plan.met.iter().rev().take(SHOWN).rev();
+        let times: Vec<_> = shown.map(|met| met.at.format("%d %b %H:%M").to_string()).collect();
+        let earlier = plan.met.len().saturating_sub(SHOWN);
+        let more = if earlier > 0 { format!(" ({earlier} earlier ones in --output json)") } else { String::new() };
+        let _ = writeln!(text, "Naps ended by traffic, UTC: {}{more}", times.join(", "));
+    }
     let kept = plan.hours_kept.iter().map(|(reason, hours)| format!("{reason} {hours:.0} h")).collect::<Vec<_>>();
     if !kept.is_empty() {
         let _ = writeln!(text, "Catnap kept it awake for: {}", kept.join(", "));
     }
+    let _ = writeln!(text, "\n{}", plan.advice.words());
     text
 }
 

@@ -46,7 +46,12 @@ always on           336.2 h    0.0 h     0      0    0  13.98   0.00
 
 met: datapoints above the floor that came while it napped. Each wakes it, but for regular spikes.
 Catnap's floor at the end: 237 KB in a datapoint
+Naps ended by traffic, UTC: 15 Apr 20:29, 17 Apr 02:09, 17 Apr 15:54, 18 Apr 07:29, 21 Apr 15:54, 22 Apr 16:04, \
+23 Apr 17:09, 23 Apr 21:34 (16 earlier ones in --output json)
 Catnap kept it awake for: active 135 h, recent 25 h
+
+Recommended: IdleMinutes=120 'Schedule=rate(5 minutes)': asleep for 125 of 336 h, woken 23 times, 2 of them within \
+half an hour after the nap began
 ";
     assert_eq!(printed, expected);
 }
@@ -94,6 +99,18 @@ fn json_has_the_policies_and_when_they_napped() {
         assert!((hours - 336.25).abs() < 0.1, "{hours}");
         assert_eq!(policy["slept"].as_array().unwrap().len() as u64, policy["naps"].as_u64().unwrap());
         assert!(policy["saved"].is_null(), "no price, no money");
+    }
+}
+
+#[test]
+fn each_nap_that_met_traffic_is_listed_with_what_it_met() {
+    let plan = json(&["networkin-cron.csv", "--every", "5"]);
+    let met = plan["met"].as_array().unwrap();
+    assert_eq!(met.len() as u64, plan["policies"][0]["wakes"].as_u64().unwrap());
+    let slept = plan["policies"][0]["slept"].as_array().unwrap();
+    for met in met {
+        assert!(slept.iter().any(|slept| slept["until"] == met["at"]), "{met}");
+        assert!(met["bytes"].as_f64().unwrap() > 10_000.0 && met["slept_minutes"].as_i64().unwrap() > 0);
     }
 }
 

@@ -13,7 +13,7 @@ use shared::record::Sink;
 use stopper::{Report, Stopper};
 use tokio::time::Instant;
 
-use super::{Account, SetUp, SetUpError, of_ec2, unread};
+use super::{Account, SetUp, SetUpError, of_port, unread};
 use crate::doctor::Failover;
 use crate::status::{Status, month, month_of};
 use crate::verbs::TagChange;
@@ -59,7 +59,7 @@ impl Account {
             Some(id) => Targets::One(id.clone()),
             None => Targets::Host(set_up.host.clone()),
         };
-        let found = self.cloud.instances(&targets).await.map_err(|error| SetUpError::Unread(of_ec2(&error)))?;
+        let found = self.cloud.instances(&targets).await.map_err(|error| SetUpError::Unread(of_port(&error)))?;
         let mut found: Vec<_> = found.into_iter().filter(|instance| !instance.state.is_gone()).collect();
         match (found.pop(), found.len()) {
             (Some(instance), 0) => {
@@ -76,7 +76,7 @@ impl Account {
         let config = Config { instance_id: set_up.instance.clone(), dry_run: true, ..set_up.config()? };
         let stopper = Stopper::new(config, self.cloud.clone(), Nowhere);
         let summary = stopper.tick(now, Instant::now() + PATIENCE).await;
-        let mut reports = summary.map_err(|error| SetUpError::Unread(of_ec2(&error)))?.records;
+        let mut reports = summary.map_err(|error| SetUpError::Unread(of_port(&error)))?.records;
         if set_up.is_one_app {
             reports.retain(|report| report.app == set_up.host.as_str());
         }
@@ -138,7 +138,7 @@ impl Account {
     }
 
     pub(crate) async fn start(&self, instance: &Instance) -> Result<(), SetUpError> {
-        self.cloud.start(&instance.id).await.map_err(|error| SetUpError::Unread(of_ec2(&error)))
+        self.cloud.start(&instance.id).await.map_err(|error| SetUpError::Unread(of_port(&error)))
     }
 
     /// Waits until it has stopped, and starts it.
@@ -150,7 +150,7 @@ impl Account {
     }
 
     pub(crate) async fn stop(&self, instance: &shared::model::InstanceId) -> Result<(), SetUpError> {
-        self.cloud.stop(instance).await.map_err(|error| SetUpError::Unread(of_ec2(&error)))
+        self.cloud.stop(instance).await.map_err(|error| SetUpError::Unread(of_port(&error)))
     }
 
     pub(crate) async fn change_tag(&self, instance: &Instance, change: &TagChange) -> Result<(), SetUpError> {

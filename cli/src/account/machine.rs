@@ -5,7 +5,7 @@ use shared::cloud::{Cloud, Targets};
 use shared::model::InstanceId;
 use shared::trouble::Trouble;
 
-use super::{Account, SetUp, is, of_ec2, unread};
+use super::{Account, SetUp, is, of_port, unread};
 use crate::doctor::{CustomerKey, Ingress, Machine, Read, Source};
 
 impl Account {
@@ -21,7 +21,7 @@ impl Account {
         let instance = match self.cloud.instances(&Targets::One(id.clone())).await {
             Ok(found) => found.into_iter().find(|instance| !instance.state.is_gone()),
             Err(error) if error.trouble == Trouble::NotFound => None,
-            Err(error) => return Err(of_ec2(&error)),
+            Err(error) => return Err(of_port(&error)),
         };
         let Some(instance) = instance else { return Ok(None) };
         let raw = self.ec2.describe_instances().instance_ids(id.as_str()).send().await;

@@ -6,7 +6,7 @@ use shared::cloud::{Cloud, Targets};
 use shared::config::{self, Config, ConfigError, SETTINGS};
 use shared::model::{HostName, InstanceId};
 
-use super::{Account, is, of_ec2, unread};
+use super::{Account, is, of_port, unread};
 use crate::doctor::{Stack, Unread};
 
 /// How the operator says which set-up is meant.
@@ -49,6 +49,10 @@ pub(crate) enum SetUpError {
     NoName,
     #[error("no instance belongs to {0}: catnap doctor says what is missing")]
     NoInstance(HostName),
+    #[error(
+        "NetworkIn of {0} has no datapoints in the last {1} days: was it asleep? catnap plan --days 63 looks further back"
+    )]
+    NoTraffic(InstanceId, i64),
     #[error("{1} instances belong to {0}: say which with --domain or --instance")]
     Instances(HostName, usize),
     #[error("{0}: the stack cannot work; catnap doctor says how to mend it")]
@@ -116,7 +120,7 @@ impl Account {
     async fn host_of(&self, id: Option<&InstanceId>) -> Result<HostName, SetUpError> {
         let id = id.ok_or(SetUpError::NoName)?;
         let found = self.cloud.instances(&Targets::One(id.clone())).await;
-        let found = found.map_err(|error| SetUpError::Unread(of_ec2(&error)))?;
+        let found = found.map_err(|error| SetUpError::Unread(of_port(&error)))?;
         let tag = found.first().and_then(|instance| instance.tags.get("catnap:host"));
         tag.and_then(|host| host.parse().ok()).ok_or(SetUpError::NoName)
     }
