@@ -152,6 +152,29 @@ It is not stopped by this: for that there is catnap nap.")]
         #[arg(long)]
         dry_run: bool,
     },
+    /// Does the failover still work? Naps the instance, visits it as a browser would, and reports each step's seconds
+    ///
+    /// Stops the instance if nobody uses it, follows DNS to the waiting page, makes its wake call and its polls,
+    /// follows it to the app, and waits until DNS leads there. The seconds are kept in the tag catnap:last-drill, and
+    /// shown beside those of the next drill.
+    #[cfg(feature = "aws")]
+    #[command(after_help = "\
+Examples:
+  catnap drill            once a month, at a quiet hour
+  catnap drill --dry-run  could it be done now?")]
+    Drill {
+        #[command(flatten)]
+        of: Of,
+        /// Stop it whoever uses it
+        #[arg(long)]
+        force: bool,
+        /// Say whether it would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// How to print the seconds
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
     /// What would it save? Replays past traffic through the stopper's own decision: hours, naps, money, settings
     ///
     /// Without FILE the traffic is fetched: NetworkIn of the instance, its health check, and the stack's settings if

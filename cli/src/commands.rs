@@ -1,11 +1,14 @@
 //! The commands that look at an account, or act in it.
 
 use chrono::Utc;
-use shared::model::InstanceState;
+use shared::config::{self, Handoff};
+use shared::model::{Hold, InstanceState};
+use starter::HttpApp;
 
-use crate::account::{Account, Session, SetUp};
+use crate::account::{Account, Session, SetUp, SetUpError};
 use crate::arguments::{Command, Of, Output, Until};
-use crate::terminal::{clear_screen, patiently, say};
+use crate::drill::{self, Clock, Drilled, Step};
+use crate::terminal::{clear_screen, patiently, say, talk};
 use crate::verbs::{self, Act, TagChange};
 use crate::{Failure, doctor, status};
 
@@ -95,8 +98,49 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
             let (name, recording, found) = fetched;
             crate::show_plan(&name, &recording, &options.or(found), output, svg.as_deref())
         }
+        Command::Drill { of, force, dry_run, output } => drill(&account, of, force, dry_run, output).await,
         Command::Completions { .. } => Ok(0), // done without an account
     }
+}
+
+async fn drill(account: &Account, of: Of, force: bool, dry_run: bool, output: Output) -> Result<u8, Failure> {
+    let set_up = located(account, of).await?;
+    let (instance, overrides) = account.instance(&set_up).await?;
+    let now = Utc::now();
+    let report = patiently("Looking whether someone uses it", account.decision(&set_up, now)).await?;
+    let refuse = |why: String| Err(Failure::Refused(format!("{} {why}", set_up.host)));
+    if let Hold::Yes { .. } = overrides.hold {
+        return refuse("is on hold, so nothing would wake it: catnap hold --off".into());
+    }
+    match verbs::nap(report.state, &report.decision, now, force) {
+        Act::Refuse(why) => return refuse(format!("is not drilled: {why}")),
+        _ if report.state == InstanceState::Stopping => return refuse("is just falling asleep: try again".into()),
+        _ if dry_run => return tell(&set_up, "would be drilled"),
+        _ => {}
+    }
+    let Some(address) = instance.public_address else {
+        return refuse("has no Elastic IP: catnap doctor says how to mend that".into());
+    };
+    let config = set_up.config().map_err(SetUpError::from)?;
+    let drilled = Drilled {
+        host: set_up.host.clone(),
+        instance: instance.id.clone(),
+        address,
+        bridged: config.handoff == Handoff::Bridge && config.origin.tls,
+    };
+    let sleep = async |time: chrono::TimeDelta| tokio::time::sleep(time.to_std().unwrap_or_default()).await;
+    let clock = Clock { now: Utc::now, sleep };
+    let told = |step: Step, took: chrono::TimeDelta| talk(&format!("{} after {} s", step.words(), took.num_seconds()));
+    let times = drill::drill(&account.cloud, &HttpApp::default(), &drilled, &clock, told).await?;
+    let key = config::LAST_DRILL.tag.unwrap_or_default();
+    let last = instance.tags.get(key).and_then(|last| last.parse().ok());
+    let keep = TagChange { key, value: Some(times.to_string()), words: String::new() };
+    account.change_tag(&instance, &keep).await?;
+    match output {
+        Output::Text => say(&times.text(last.as_ref()))?,
+        Output::Json => say(&format!("{:#}\n", serde_json::json!({"now": times, "last": last})))?,
+    }
+    Ok(0)
 }
 
 async fn located(account: &Account, of: Of) -> Result<SetUp, Failure> {

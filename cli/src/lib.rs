@@ -10,6 +10,8 @@ mod chart;
 #[cfg(feature = "aws")]
 mod commands;
 pub mod doctor;
+#[cfg(any(feature = "aws", test))]
+pub mod drill;
 mod plan;
 mod recording;
 pub mod status;
@@ -47,6 +49,9 @@ enum Failure {
     #[cfg(feature = "aws")]
     #[error("{0}")]
     Refused(String),
+    #[cfg(feature = "aws")]
+    #[error("{0}\nit may be asleep now: catnap wake wakes it, catnap doctor says what is wrong")]
+    Drill(#[from] drill::Failed),
     #[cfg(feature = "aws")]
     #[error(transparent)]
     Session(#[from] account::SessionError),

@@ -26,15 +26,21 @@ pub(crate) async fn patiently<T>(words: &str, work: impl Future<Output = T>) -> 
         return done;
     }
     let looks = io::stderr().is_terminal();
-    let talk = |text: &str| {
+    let write = |text: &str| {
         let _ = write!(io::stderr(), "{text}").and_then(|()| io::stderr().flush());
     };
     if looks {
-        talk(&format!("{words} …"));
+        write(&format!("{words} …"));
     }
     let done = work.await;
     if looks {
-        talk("\r\x1b[K");
+        write("\r\x1b[K");
     }
     done
+}
+
+/// How far it is: a line of talk.
+#[cfg(feature = "aws")]
+pub(crate) fn talk(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -62,6 +62,7 @@ settings! {
     PROTECT: None, None, Some("catnap:protect");
     HOLD: None, None, Some("catnap:hold");
     WAKE_SECONDS: None, None, Some("catnap:wake-seconds");
+    LAST_DRILL: None, None, Some("catnap:last-drill");
 }
 
 /// Where the app answers: the scheme and the port. The address is the instance's, the name is the app's.

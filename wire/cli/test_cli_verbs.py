@@ -174,3 +174,16 @@ def test_status_changes_nothing(set_up: SetUp, catnap: Catnap) -> None:
     assert "the next tick stops it" in said(catnap, "status")
     assert [name for name in set_up.moto.calls() if name in WRITES] == []
     assert set_up.target().state == "running"
+
+
+def test_a_drill_is_refused_when_someone_uses_it_or_nothing_would_wake_it(set_up: SetUp, catnap: Catnap) -> None:
+    target = set_up.target()
+    target.traffic(lambda age: 900_000 if age == 20 else NOISE)
+    target.health()
+    assert f"{HOST} is not drilled: keep: active (900 KB came in up to " in refusal(catnap, "drill")
+    set_up.moto.forget_metrics()
+    set_up.quiet()
+    assert said(catnap, "drill", "--dry-run") == f"{HOST} would be drilled\n"
+    set_up.tag("catnap:hold", "true")
+    assert "is on hold, so nothing would wake it: catnap hold --off" in refusal(catnap, "drill")
+    assert [name for name in set_up.moto.calls() if name in WRITES] == []
