@@ -64,11 +64,12 @@ impl Account {
         let id = match (&set_up.instance, &carriers) {
             (Some(id), _) => Ok(Some(id.clone())),
             (None, Ok(carriers)) if carriers.len() == 1 => Ok(carriers.first().cloned()),
-            (None, Ok(carriers)) if carriers.is_empty() => match primary.and_then(|record| record.values.first()) {
+            // None carries the name, or more than one do: then the record says which is meant.
+            (None, Ok(_)) => match primary.and_then(|record| record.values.first()) {
                 Some(address) => self.instance_at(address).await,
                 None => Ok(None),
             },
-            (None, _) => Ok(None),
+            (None, Err(_)) => Ok(None),
         };
         let machine = match id {
             Ok(Some(id)) => self.machine(&id, &set_up).await,

@@ -123,6 +123,11 @@ class SetUp:
         self.known(self.validation["Value"].rstrip("."), "_value.acm-validations.aws")
         self.put_record(self.validation_record())
         self.api_id = self.known(self.api.create_api(Name=STACK, ProtocolType="HTTP")["ApiId"], "abc123def4")
+        function = f"arn:aws:lambda:eu-central-1:123456789012:function:{STACK}-Starter-1"
+        made = self.api.create_integration(
+            ApiId=self.api_id, IntegrationType="AWS_PROXY", IntegrationUri=function, PayloadFormatVersion="2.0"
+        )
+        self.integration = self.known(made["IntegrationId"], "int3gr4")
         self.routes = {key: self.add_route(key) for key in ("$default", "GET /.catnap/status", "POST /.catnap/wake")}
         self.api.create_stage(ApiId=self.api_id, StageName="$default", AutoDeploy=True)
         self.make_domain()
@@ -133,7 +138,8 @@ class SetUp:
         return {"Name": self.validation["Name"], "Type": "CNAME", "TTL": 300, "ResourceRecords": value}
 
     def add_route(self, key: str) -> str:
-        return str(self.api.create_route(ApiId=self.api_id, RouteKey=key, Target="integrations/x")["RouteId"])
+        route = self.api.create_route(ApiId=self.api_id, RouteKey=key, Target=f"integrations/{self.integration}")
+        return str(route["RouteId"])
 
     def make_domain(self, certificate: str | None = None, kind: str = "REGIONAL") -> None:
         self.api.create_domain_name(DomainName=HOST, DomainNameConfigurations=[{

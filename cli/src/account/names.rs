@@ -78,6 +78,7 @@ impl Account {
             address: config.ip_address().and_then(|address| address.parse().ok()),
             name: config.fully_qualified_domain_name().map(Into::into),
             port: config.port().and_then(|port| u16::try_from(port).ok()),
+            path: config.resource_path().map(Into::into),
             sni: config.enable_sni().unwrap_or(false),
             disabled: config.disabled().unwrap_or(false),
             inverted: config.inverted().unwrap_or(false),

@@ -111,6 +111,8 @@ pub struct Check {
     pub name: Option<String>,
     /// The port.
     pub port: Option<u16>,
+    /// The path; none for TCP.
+    pub path: Option<String>,
     /// Says the name in the TLS handshake.
     pub sni: bool,
     /// Counts as healthy for ever.

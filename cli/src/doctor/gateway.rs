@@ -23,7 +23,7 @@ pub(super) fn domain(facts: &Facts) -> Option<Finding> {
         "domain",
         format!("API Gateway in {} has no custom domain {}", facts.region, facts.host),
         "API Gateway answers only for names that it knows: a visitor of a sleeping app gets an error of TLS or a 404.",
-        vec![aws(facts, &create), map(facts)],
+        vec![request_certificate(facts), aws(facts, &create), map(facts)],
     ))
 }
 
@@ -89,23 +89,22 @@ pub(super) fn certificate_region(facts: &Facts) -> Option<Finding> {
         "certificate-region",
         format!("the certificate {arn} is of {region}"),
         "A regional domain takes a certificate of its own region; us-east-1 holds for edge-optimised ones only.",
-        request_certificate(facts),
+        replace_certificate(facts),
     ))
 }
 
-fn request_certificate(facts: &Facts) -> Vec<String> {
-    let host = &facts.host;
-    vec![
-        aws(facts, &format!("acm request-certificate --domain-name {host} --validation-method DNS")),
-        "# and with its ARN, once it is issued:".into(),
-        aws(
-            facts,
-            &format!(
-                "apigatewayv2 update-domain-name --domain-name {host} --domain-name-configurations \
-                 CertificateArn=CERTIFICATE_ARN,EndpointType=REGIONAL,SecurityPolicy=TLS_1_2"
-            ),
-        ),
-    ]
+fn request_certificate(facts: &Facts) -> String {
+    aws(facts, &format!("acm request-certificate --domain-name {} --validation-method DNS", facts.host))
+}
+
+/// A certificate of ACM's own for the domain that there is.
+fn replace_certificate(facts: &Facts) -> Vec<String> {
+    let words = format!(
+        "apigatewayv2 update-domain-name --domain-name {} --domain-name-configurations \
+         CertificateArn=CERTIFICATE_ARN,EndpointType=REGIONAL,SecurityPolicy=TLS_1_2",
+        facts.host
+    );
+    vec![request_certificate(facts), "# and with its ARN, once it is issued:".into(), aws(facts, &words)]
 }
 
 pub(super) fn certificate_status(facts: &Facts) -> Option<Finding> {
@@ -117,7 +116,7 @@ pub(super) fn certificate_status(facts: &Facts) -> Option<Finding> {
         "Visitors of a sleeping app read that the connection is not safe.",
         match certificate.validation.as_ref().filter(|it| certificate.status == "PENDING_VALIDATION" && !it.found) {
             Some(record) => vec![make_cname(facts, &record.name, &record.value)],
-            None => request_certificate(facts),
+            None => replace_certificate(facts),
         },
     ))
 }
@@ -131,7 +130,7 @@ pub(super) fn certificate_names(facts: &Facts) -> Option<Finding> {
         "certificate-names",
         format!("the certificate {} is for {}", certificate.arn, certificate.names.join(", ")),
         "It does not cover the app's name: visitors of a sleeping app read that the connection is not safe.",
-        request_certificate(facts),
+        replace_certificate(facts),
     ))
 }
 
@@ -156,7 +155,7 @@ pub(super) fn certificate_end(facts: &Facts) -> Option<Finding> {
     } else {
         vec!["# import its successor under the same ARN, or let ACM make one:".into()]
             .into_iter()
-            .chain(request_certificate(facts))
+            .chain(replace_certificate(facts))
             .collect()
     };
     if end <= facts.now {

@@ -21,13 +21,21 @@ pub(super) fn missing(facts: &Facts) -> Option<Finding> {
     }
 }
 
-/// A new health check of the instance's address, and the record with it.
+/// A new health check of the instance's address, like the one that there is, and the record with it.
 fn make(facts: &Facts) -> Vec<String> {
-    let config = serde_json::json!({
-        "Type": "HTTP", "IPAddress": address_of(facts), "Port": 8080, "FullyQualifiedDomainName": facts.host.as_str(),
-        "ResourcePath": "/", "RequestInterval": 30, "FailureThreshold": 3,
-        "Regions": ["us-east-1", "us-west-2", "eu-west-1"],
+    let like = facts.check().filter(|check| connects(check));
+    let kind = like.map_or("HTTP", |check| check.kind.split("_STR").next().unwrap_or_default());
+    let mut config = serde_json::json!({
+        "Type": kind, "IPAddress": address_of(facts), "Port": like.and_then(|check| check.port).unwrap_or(8080),
+        "RequestInterval": 30, "FailureThreshold": 3, "Regions": ["us-east-1", "us-west-2", "eu-west-1"],
     });
+    if kind != "TCP" {
+        config["FullyQualifiedDomainName"] = facts.host.as_str().into();
+        config["ResourcePath"] = like.and_then(|check| check.path.as_deref()).unwrap_or("/").into();
+    }
+    if kind == "HTTPS" {
+        config["EnableSNI"] = true.into();
+    }
     vec![
         format!(
             "aws route53 create-health-check --caller-reference catnap-{} --health-check-config '{config}'",
@@ -46,7 +54,8 @@ pub(super) fn by_name(facts: &Facts) -> Option<Finding> {
     let check = facts.check().filter(|check| connects(check) && check.address.is_none())?;
     let name = check.name.as_deref().unwrap_or_default();
     let own = name.trim_end_matches('.').eq_ignore_ascii_case(facts.host.as_str());
-    let mend = update(check, &format!("--ip-address {}", address_of(facts)));
+    // A check that was made without an address takes none later (Route 53 API Reference, UpdateHealthCheck).
+    let mend = make(facts);
     if own {
         return Some(Finding::error(
             "health-check-loop",

@@ -17,7 +17,9 @@ pub(super) fn health_port(facts: &Facts) -> Option<Finding> {
     }
     let group = machine.groups.first().map_or("GROUP_ID", String::as_str);
     let list = list.as_deref().unwrap_or("PREFIX_LIST_ID");
-    let rule = format!("IpProtocol=tcp,FromPort={port},ToPort={port},PrefixListIds=[{{PrefixListId={list}}}]");
+    let rule = serde_json::json!([{
+        "IpProtocol": "tcp", "FromPort": port, "ToPort": port, "PrefixListIds": [{"PrefixListId": list}],
+    }]);
     let only: Vec<_> = open_at(ingress, port).map(|rule| rule.from.to_string()).collect();
     let what = match only.as_slice() {
         [] => format!("no security group of {} lets anyone in at port {port}, which is checked", machine.instance.id),

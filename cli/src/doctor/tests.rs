@@ -61,6 +61,7 @@ fn well() -> Facts {
             address: address(),
             name: Some("app.example.com".into()),
             port: Some(8080),
+            path: Some("/".into()),
             sni: false,
             disabled: false,
             inverted: false,
