@@ -90,7 +90,7 @@ clean: ## Remove what was built and installed here
 .PHONY: debug-binaries core-without-sdk
 debug-binaries: toolchain
 	@echo "Compiling the pair. The AWS SDK takes some minutes the first time."
-	@cargo build --locked --bins
+	@cargo build --locked --bins -p starter -p stopper
 
 .PHONY: page-binary
 page-binary: toolchain
@@ -100,7 +100,7 @@ page-binary: toolchain
 core-without-sdk: toolchain
 	@! cargo tree --locked -p shared --no-default-features -e normal --prefix none | grep -q '^aws-' \
 		|| { echo "shared pulls in an AWS SDK without its feature aws"; exit 1; }
-	cargo test --locked -p shared -p starter -p stopper --no-default-features --no-run
+	cargo test --locked -p shared -p starter -p stopper -p ec2-catnap --no-default-features --no-run
 
 .PHONY: toolchain
 toolchain:

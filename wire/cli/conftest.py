@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
 
@@ -13,7 +11,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from certificates import Authority  # noqa: E402
-from emulator import binary  # noqa: E402
+from command_line import Catnap  # noqa: E402
 from set_up import HOST, Front, SetUp  # noqa: E402
 from stand import Moto, clean_environment  # noqa: E402
 
@@ -35,19 +33,6 @@ def set_up(moto: Moto) -> SetUp:
     made = SetUp(moto)
     made.deploy()
     return made
-
-
-@dataclass
-class Catnap:
-    """`catnap` with arguments, in a home of its own."""
-
-    environment: dict[str, str]
-
-    def __call__(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [str(binary("catnap")), *arguments]
-        return subprocess.run(
-            command, env={**self.environment, **more}, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
-        )
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 import pytest
 from aws_cli import call, prepared
-from conftest import Catnap
+from command_line import Catnap
 from set_up import API_DOMAIN, HOST, Front, SetUp
 from certificates import Authority
 

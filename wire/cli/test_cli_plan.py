@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from conftest import Catnap
+from command_line import Catnap
 from set_up import HOST, SetUp
 
 from scene import NOISE, last_whole_five_minutes

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from conftest import Catnap
+from command_line import Catnap
 from set_up import HOST, SetUp
 
 from scene import NOISE, last_whole_five_minutes, read_time, tick, record_of, utc_now

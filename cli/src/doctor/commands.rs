@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Facts, Failover, Record};
 
+/// The longest that resolvers may keep the instance's address, in seconds: it adds to each handover.
+pub(super) const LONGEST_TTL: i64 = 60;
+
 /// A command of the AWS CLI in the set-up's region.
 pub(super) fn aws(facts: &Facts, words: &str) -> String {
     format!("aws {words} --region {}", facts.region)
@@ -15,9 +18,17 @@ pub(super) fn deploy(facts: &Facts, parameters: &str) -> Option<String> {
     Some(format!("sam deploy --stack-name {} --parameter-overrides {parameters}", stack.name))
 }
 
-/// Makes or replaces a record of the app's name.
+/// Makes or replaces a record of the app's name. A primary one comes out right in all that is known, so that of two
+/// such commands the second does not undo the first.
 pub(super) fn upsert(facts: &Facts, record: &Record) -> String {
-    change(facts, "UPSERT", record)
+    let mut record = record.clone();
+    if record.failover == Some(Failover::Primary) && record.alias.is_none() {
+        record.ttl = record.ttl.map(|ttl| ttl.min(LONGEST_TTL));
+        if let Some(address) = facts.address() {
+            record.values = vec![address.to_string()];
+        }
+    }
+    change(facts, "UPSERT", &record)
 }
 
 /// Gives the primary record this health check; makes the record where there is none.
@@ -26,7 +37,7 @@ pub(super) fn upsert_primary(facts: &Facts, check: &str) -> String {
         kind: "A".into(),
         set_identifier: Some("instance".into()),
         failover: Some(Failover::Primary),
-        ttl: Some(60),
+        ttl: Some(LONGEST_TTL),
         values: vec![address(facts)],
         alias: None,
         health_check: None,

@@ -1,10 +1,7 @@
 //! The name: one hosted zone, and in it two A records that share it.
 
-use super::commands::{delete, upsert, upsert_primary};
+use super::commands::{LONGEST_TTL, delete, upsert, upsert_primary};
 use super::{Alias, Facts, Failover, Finding, Record};
-
-/// The longest that resolvers may keep the instance's address, in seconds: it adds to each handover.
-const LONGEST_TTL: i64 = 60;
 
 pub(super) fn zone(facts: &Facts) -> Option<Finding> {
     if facts.zone.as_ref().ok()?.is_some() {

@@ -329,6 +329,17 @@ fn the_exit_status_is_that_of_the_worst_finding() {
 }
 
 #[test]
+fn of_two_commands_for_a_record_the_second_does_not_undo_the_first() {
+    let mut facts = well();
+    records(&mut facts)[0].ttl = Some(300);
+    records(&mut facts)[0].values = vec!["203.0.113.99".into()];
+    health(&mut facts).address = None;
+    let findings = examine(&facts);
+    let last = findings.iter().rev().find_map(|it| it.mend.last().filter(|it| it.contains("UPSERT"))).unwrap();
+    assert!(last.contains(r#""TTL":60"#) && last.contains(ADDRESS) && last.contains("HEALTH_CHECK_ID"), "{last}");
+}
+
+#[test]
 fn a_command_is_complete_and_keeps_what_was_right() {
     let mut facts = well();
     records(&mut facts)[0].ttl = Some(300);

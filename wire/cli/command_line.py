@@ -1,0 +1,21 @@
+"""The command line as an operator runs it."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+
+from emulator import binary
+
+
+@dataclass
+class Catnap:
+    """`catnap` with arguments, in a home of its own."""
+
+    environment: dict[str, str]
+
+    def __call__(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        command = [str(binary("catnap")), *arguments]
+        return subprocess.run(
+            command, env={**self.environment, **more}, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+        )
