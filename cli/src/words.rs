@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use shared::idle::{IdleDecision, KeepReason, Missing, NapReason, Protection, WakeReason};
+use shared::idle::{IdleDecision, KeepReason, Missing, NapReason, Protection, Unwakeable, WakeReason};
 use shared::model::InstanceState;
 
 use crate::plan::bytes_in_words;
@@ -52,8 +52,12 @@ fn kept(reason: &KeepReason, now: DateTime<Utc>) -> String {
         KeepReason::Until { until } => format!("the tag catnap:keep-awake-until, {}", at(until)),
         KeepReason::Recent { launched_at } => format!("started at {}", at(launched_at)),
         KeepReason::Busy { until } => format!("a job or someone on it, up to {}", at(until)),
-        KeepReason::FailoverOff { disabled: true } => "its health check is disabled: no visit could wake it".into(),
-        KeepReason::FailoverOff { disabled: false } => "no health check watches it: no visit could wake it".into(),
+        KeepReason::FailoverOff { because } => match because {
+            Unwakeable::NoHealthCheck => "no health check watches it: no visit could wake it".into(),
+            Unwakeable::HealthCheckDisabled => "its health check is disabled: no visit could wake it".into(),
+            Unwakeable::NoName => "its tag catnap:host is no host name: no visit could wake it".into(),
+            Unwakeable::SharedName => "another instance has the same catnap:host: no visit could wake either".into(),
+        },
         KeepReason::NoData { missing, .. } => match missing {
             Missing::NetworkIn => "NetworkIn is missing or too old".into(),
             Missing::NetworkInPoints => "NetworkIn has gaps".into(),
