@@ -132,7 +132,7 @@ def tables() -> str:
         hours = break_even(hourly, "rate(1 hour)", 60)
         pays.append([f"{name} at ${hourly}", dollars(hourly * HOURS), dollars(month(hourly, "rate(1 hour)", some, 60)),
                      f"{hours:.0f} hours asleep a month"])
-    unsure = "; ".join(f"{name} ${it.dollars:g} per {it.per}" for name, it in PRICES.items() if not it.sure)
+    unsure = "; ".join(f"{name} {dollars(it.dollars)} per {it.per}" for name, it in PRICES.items() if not it.sure)
     note = f"Taken without AWS's price list at hand, so check before you rely on them: {unsure}; and the instances' own.\n"
     return f"{table(parts)}\n{table(pays)}\n{note}"
 
