@@ -17,7 +17,7 @@ from moto.backends import get_backend, list_of_moto_modules
 from moto.cloudformation.parsing import get_model_map
 from samcli.yamlhelper import yaml_parse
 
-from stack import GIVEN, PARAMETERS, RAW, ROOT, SOURCE, TRANSLATED, resolve
+from stack import GIVEN, PARAMETERS, RAW, ROOT, SOURCE, TRANSLATED, resolve, substituted
 from stand import Moto
 
 APP = yaml_parse((ROOT / "app/template.yaml").read_text())
@@ -75,19 +75,21 @@ def filled(node: Any, answers: dict[str, str]) -> Any:
 class Deployed:
     """One stack: the ids of its resources by their names in the template, and its outputs."""
 
-    def __init__(self, moto: Moto, name: str, template: dict[str, Any], given: dict[str, Any], host: Deployed | None = None) -> None:
+    def __init__(
+        self, moto: Moto, name: str, template: dict[str, Any], given: dict[str, Any], host: Deployed | None = None
+    ) -> None:
         self._moto, self.host = moto, host
         self.made: dict[str, str] = {}
         self._answers = {f"NewHostStack.Outputs.{key}": value for key, value in host.outputs.items()} if host else {}
         resources = copy.deepcopy(template["Resources"])
         by_call = {n: resources.pop(n) for n in list(resources) if resources[n]["Type"] in CALLS}
         if host:
-            self.made["NewHostStack"] = "made"
+            self.made["NewHostStack"] = f"{name}-host"
             del resources["NewHostStack"]
         for it in resources.values():
             it.pop("DependsOn", None)  # all that is named so is made by a call
         later = {n: it for n, it in by_call.items() if it["Type"] not in FIRST}
-        self._make_first({n: it for n, it in by_call.items() if n not in later}, template, given)
+        self._make_first(name, {n: it for n, it in by_call.items() if n not in later}, template, given)
         # CloudFormation itself puts values into the properties of what is made by a call.
         names = {n: f"@{n}@" for n in later}
         body = {**template, "Resources": resources, "Outputs": {**template.get("Outputs", {}), **{
@@ -103,15 +105,18 @@ class Deployed:
                 told = re.sub("@(\\w+)@", lambda found: self.made[found[1]], outputs[f"Properties{n}"])
                 self._call(n, of, json.loads(told))
 
-    def _make_first(self, resources: dict[str, Any], template: dict[str, Any], given: dict[str, Any]) -> None:
+    def _make_first(
+        self, stack: str, resources: dict[str, Any], template: dict[str, Any], given: dict[str, Any]
+    ) -> None:
         defaults = {n: p["Default"] for n, p in template["Parameters"].items() if "Default" in p}
-        parameters = {**defaults, **given, "AWS::StackName": "catnap"}
+        parameters = {**defaults, **given, "AWS::StackName": stack}
         for of in FIRST:
             for n in (n for n, it in resources.items() if it["Type"] == of):
                 if resolve(SOURCE["Conditions"].get(resources[n].get("Condition"), True), parameters):
                     properties = filled(resolve(resources[n]["Properties"], parameters), self._answers)
-                    properties = {k: v.get("Fn::Sub", v) if isinstance(v, dict) else v for k, v in properties.items()}
-                    self._call(n, of, properties)
+                    self._call(n, of, {
+                        key: substituted(value, **parameters) if isinstance(value, dict) and "Fn::Sub" in value else value
+                        for key, value in properties.items()})
 
     def _call(self, name: str, of: str, properties: dict[str, Any]) -> None:
         service, call, key = CALLS[of]

@@ -21,7 +21,8 @@ BRANCHES = {
     "checked over https": {"HealthCheckProtocol": "HTTPS", "HealthCheckPort": 443},
     "checked by its port": {"HealthCheckProtocol": "TCP", "HealthCheckPort": 443},
     "visitors are led": ONE | {"Steer": "true", "Schedule": "rate(5 minutes)"},
-    "with limits and a key, in a fleet": {"Fleet": "staging", "ReservedConcurrency": 25, "VolumeKeyArn": KEY, "Dashboard": "false"},
+    "with limits and a key, in a fleet": {
+        "Fleet": "staging", "ReservedConcurrency": 25, "VolumeKeyArn": KEY, "Dashboard": "false"},
 }
 UNNAMED = {"ApiMayInvokeStarter"}  # moto gives a permission no id
 
@@ -150,7 +151,8 @@ def test_the_pair_works_with_what_its_deployment_made(moto, zone, kind):
     else:
         instance = moto.run_instance()
         given |= {"ElasticIp": moto.describe(instance)["PublicIpAddress"]}
-        stack = deploy(moto, **given, **{"by id": {"InstanceId": instance}, "by tag": {}, "in a fleet": {"Fleet": "staging"}}[kind])
+        more = {"by id": {"InstanceId": instance}, "by tag": {}, "in a fleet": {"Fleet": "staging"}}
+        stack = deploy(moto, **given, **more[kind])
     check = stack.outputs["HealthCheckId"]
     by_tag = kind in ("by tag", "in a fleet")
     roles_lead_to(moto, stack, *(("*", "*") if by_tag else (instance, check)))
@@ -163,7 +165,8 @@ def test_the_pair_works_with_what_its_deployment_made(moto, zone, kind):
 
 def tag(moto, instance, command):
     """Does what an output says."""
-    assert re.match(r"aws ec2 create-tags --region eu-central-1 --resources INSTANCE_ID --tags (Key=\S+,Value=\S+ ?)+$", command)
+    to = "aws ec2 create-tags --region eu-central-1 --resources INSTANCE_ID --tags "
+    assert re.match(to + r"(Key=\S+,Value=\S+ ?)+$", command)
     tags = [{"Key": key, "Value": value} for key, value in re.findall(r"Key=([^,\s]+),Value=(\S+)", command)]
     moto.client("ec2").create_tags(Resources=[instance], Tags=tags)
 

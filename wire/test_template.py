@@ -291,7 +291,9 @@ def test_the_starter_may_write_one_tag_where_it_may_start():
 
 def test_a_pair_may_touch_its_own_fleet_alone():
     stack = deployed(Fleet="staging")
-    for role, act in [("StarterRole", "ec2:StartInstances"), ("StarterRole", "ec2:CreateTags"), ("StopperRole", "ec2:StopInstances")]:
+    for role, act in [
+        ("StarterRole", "ec2:StartInstances"), ("StarterRole", "ec2:CreateTags"), ("StopperRole", "ec2:StopInstances"),
+    ]:
         condition = allowed(stack[role])[act]["Condition"]
         assert condition["StringEquals"] == {"aws:ResourceTag/catnap:fleet": "staging"}
         assert set(condition["Null"].values()) == {"false"} and IN_NO_FLEET.keys() <= condition["Null"].keys()
