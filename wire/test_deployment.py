@@ -20,7 +20,7 @@ BRANCHES = {
     "a certificate of one's own": ONE | {"CertificateArn": ARN},
     "checked over https": {"HealthCheckProtocol": "HTTPS", "HealthCheckPort": 443},
     "checked by its port": {"HealthCheckProtocol": "TCP", "HealthCheckPort": 443},
-    "visitors are led": ONE | {"Steer": "true", "Schedule": "rate(5 minutes)"},
+    "visitors are led, with alarms": ONE | MAIL | {"Steer": "true", "Schedule": "rate(5 minutes)"},
     "with limits and a key, in a fleet": {
         "Fleet": "staging", "ReservedConcurrency": 25, "VolumeKeyArn": KEY, "Dashboard": "false"},
 }

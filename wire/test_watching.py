@@ -15,14 +15,17 @@ WATCHED = {  # what AWS itself counts
     "LostTicks": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"Fn::GetAtt": ["LostTicks", "QueueName"]}),
 }
 
+
 def alarms(**given):
-    return {name.removesuffix("Alarm"): alarm for name, alarm in deployed(**MAIL | given).items()
+    """All there are: with Steer, which has one of its own."""
+    return {name.removesuffix("Alarm"): alarm for name, alarm in deployed(**MAIL | {"Steer": "true"} | given).items()
             if RAW[name]["Type"] == "AWS::CloudWatch::Alarm"}
 
 
 def test_without_a_reader_there_is_no_alarm():
     paid = {"AWS::CloudWatch::Alarm", "AWS::SNS::Topic", "AWS::Logs::MetricFilter"}
     assert not {name for name in deployed() if RAW[name]["Type"] in paid}
+    assert alarms().keys() - alarms(Steer="false").keys() == {"SteerFailed"}, "it could never ring"
     assert deployed(**MAIL)["Alarms"]["Subscription"] == [{"Protocol": "email", "Endpoint": "ops@example.com"}]
 
 
