@@ -306,6 +306,20 @@ def test_the_exit_status_says_how_bad_it_is(set_up: SetUp, catnap: Catnap) -> No
     assert catnap("doctor").returncode == 2
 
 
+def test_colours_are_for_terminals_and_for_who_wants_them(set_up: SetUp, catnap: Catnap) -> None:
+    assert "\x1b[" not in catnap("doctor").stdout
+    assert "\x1b[32m" in catnap("doctor", CLICOLOR_FORCE="1").stdout.replace("\x1b[1m", "")
+    assert "\x1b[" not in catnap("doctor", NO_COLOR="1").stdout
+
+
+def test_help_teaches_by_examples_and_shells_complete(catnap: Catnap) -> None:
+    for command in ("doctor", "status", "plan", "wake", "nap", "keep-awake", "protect", "hold", "drill", "completions"):
+        text = catnap(command, "--help").stdout
+        assert f"Examples:\n  catnap {command}" in text, command
+        for shell in ("bash", "zsh", "fish"):
+            assert command in catnap("completions", shell).stdout
+
+
 def test_it_changes_nothing(set_up: SetUp, catnap: Catnap) -> None:
     catnap("doctor")
     reads = ("Describe", "Get", "List")

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::{Account, SetUp, SetUpError, of_port, unread};
 use crate::doctor::Failover;
 use crate::status::{Status, month, month_of};
+use crate::terminal::talk;
 use crate::verbs::TagChange;
 
 /// How long a look at the targets may take.
@@ -76,7 +77,11 @@ impl Account {
         let config = Config { instance_id: set_up.instance.clone(), dry_run: true, ..set_up.config()? };
         let stopper = Stopper::new(config, self.cloud.clone(), Nowhere);
         let summary = stopper.tick(now, Instant::now() + PATIENCE).await;
-        let mut reports = summary.map_err(|error| SetUpError::Unread(of_port(&error)))?.records;
+        let summary = summary.map_err(|error| SetUpError::Unread(of_port(&error)))?;
+        if summary.more_records > 0 {
+            talk(&format!("{} more are in the stopper's log alone", summary.more_records));
+        }
+        let mut reports = summary.records;
         if set_up.is_one_app {
             reports.retain(|report| report.app == set_up.host.as_str());
         }

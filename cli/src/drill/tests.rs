@@ -98,10 +98,14 @@ fn sim() -> (Sim, InstanceId) {
 }
 
 fn world<'a>(sim: &'a Sim, id: &InstanceId) -> World<'a> {
+    world_with(sim, id, &[])
+}
+
+fn world_with<'a>(sim: &'a Sim, id: &InstanceId, settings: &[(&str, &str)]) -> World<'a> {
     let config = Config::read(|name| match name {
         "CATNAP_APP_DOMAIN" => Some("app.example.com".into()),
         "CATNAP_INSTANCE_ID" => Some(id.to_string()),
-        _ => None,
+        name => settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into()),
     });
     let drilled = Drilled {
         host: "app.example.com".parse().unwrap(),
@@ -165,4 +169,19 @@ async fn a_failover_that_does_not_converge_is_found() {
     world.drilled.address = "192.0.2.250".parse().unwrap(); // the record leads to somebody else
     let error = run(&world).await.unwrap_err();
     assert_eq!(error.to_string(), "the app by DNS did not happen within 15 minutes: DNS still leads to the starter");
+}
+
+#[tokio::test]
+async fn the_waiting_page_is_not_taken_for_the_app_and_without_a_bridge_the_way_is_by_dns() {
+    let (sim, id) = sim();
+    let mut world = world_with(&sim, &id, &[("CATNAP_HANDOFF", "poll"), ("CATNAP_WAITING_STATUS", "200")]);
+    let error = run(&world).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the app on the screen did not happen within 2 minutes: it is still the waiting page"
+    );
+    world.drilled.bridged = false;
+    let times = run(&world).await.unwrap();
+    assert_eq!(times.seconds[Step::Bridged as usize], None);
+    assert!(times.waited() > 60, "{times:?}");
 }
