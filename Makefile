@@ -1,7 +1,7 @@
 # `make` alone prints what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-handoff fuzz build zips sam-local page screenshots snapshots host-boot clean
+.PHONY: help demo test check bench bench-handoff soak fuzz build zips sam-local page screenshots snapshots host-boot clean
 
 TOOLS := .tools
 VENV := $(TOOLS)/venv
@@ -50,7 +50,8 @@ zips: $(VENV)/ready ## Build each function as a zip that Lambda takes, for ARCHI
 	done
 	@ls -l target/zips/*-$(ARCHITECTURE).zip
 
-bench: $(VENV)/ready ## Measure: naps against visits; the pair against the proof of concept, a crowd, the wake filter, a fleet; what it costs (about 15 minutes)
+bench: $(VENV)/ready ## Measure: a simulated month; naps against visits, visitors around a nap; the pair against the proof of concept, a crowd, the wake filter, a fleet; what it costs (about 20 minutes)
+	cargo run --locked --profile bench --package sandbox -- month
 	cargo bench --locked --package shared --no-default-features --bench accuracy
 	cargo bench --locked --package sandbox --bench gap
 	$(PYTHON) wire/bench.py --build
@@ -59,6 +60,11 @@ bench: $(VENV)/ready ## Measure: naps against visits; the pair against the proof
 bench-handoff: $(VENV)/ready debug-binaries ## Measure how a waiting visitor gets to the app, in a real browser (Linux, root, about 40 minutes)
 	PYTHONPATH=wire $(PYTHON) -m handoff.bench
 	PYTHONPATH=wire $(PYTHON) -m handoff.leaving
+
+SOAK_SECONDS ?= 600
+SOAK_SEED ?= 0
+soak: toolchain ## Search for faults in made-up stories, for SOAK_SECONDS (default 600), from SOAK_SEED on
+	cargo run --locked --profile bench --package sandbox -- soak $(SOAK_SECONDS) $(SOAK_SEED)
 
 # libFuzzer's coverage needs unstable flags, which the pinned compiler takes with RUSTC_BOOTSTRAP. There is no unsafe
 # code of ours for a sanitizer to look at.

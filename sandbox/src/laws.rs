@@ -8,9 +8,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use shared::cloud::Metric;
 use shared::config::Config;
 use shared::model::{Instance, InstanceState, Series};
+use shared::noise;
 use shared::sim::Sim;
 
-/// A datapoint with so many bytes of people's stands out of any noise here; a heavy page brings 90 KB in.
+/// People's bytes that a datapoint must have, and be above what the health check can send: then there is no other
+/// way to read it. Below that bound the floor is learned, and a page can be taken for noise (see decision 14).
 const SHOWS: f64 = 40_000.0;
 /// What is decided now was read within a tick's time.
 const TICK: TimeDelta = TimeDelta::minutes(5);
@@ -67,7 +69,9 @@ pub(crate) fn stop(sim: &Sim, instance: &Instance, told: &Told, config: &Config)
         return broken(laws);
     };
     let since = known_until - idle;
-    let shown = |at| series.points.iter().any(|point| point.at == at);
+    let check = config.health_check_id.as_ref().and_then(|id| sim.health_check_config(id));
+    let bound = noise::health_check_bound(check.as_ref(), series.period);
+    let shown = |at| series.points.iter().any(|point| point.at == at && point.value > bound);
     for people in sim.people(&network_in, since - series.period) {
         let counts = people.value >= SHOWS && series.end_of(&people) > since && shown(people.at);
         laws.push((counts, format!("StopInstances against people's {:.0} KB at {}", people.value / 1e3, people.at)));

@@ -1,17 +1,22 @@
 //! The sandbox on the command line.
 //!
-//! `scenarios` lists them, `scenario NAME` plays one and prints its timeline.
+//! `scenarios` lists them, `scenario NAME` plays one and prints its timeline, `soak` searches for faults.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program to be read")]
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::Instant;
 
-use sandbox::{SCENARIOS, timeline};
+use chrono::TimeDelta;
+use sandbox::{Find, SCENARIOS, Sandbox, Setup, Story, Visitor, search, tell, timeline};
 
 const USAGE: &str = "\
 sandbox scenarios          lists the scenarios
-sandbox scenario NAME      plays one and prints what happened; with --all everything that did";
+sandbox scenario NAME      plays one and prints what happened; with --all everything that did
+sandbox soak SECONDS [SEED] looks for stories that break a law, from this seed on
+sandbox seed SEED          tells the story of a seed
+sandbox month              measures a month of one app";
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -22,11 +27,73 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             Ok(ExitCode::SUCCESS)
         }
         ["scenario", name, ref rest @ ..] => scenario(name, rest == ["--all"]),
+        ["month"] => month(),
+        ["soak", seconds] => soak(seconds.parse()?, 0),
+        ["soak", seconds, from] => soak(seconds.parse()?, from.parse()?),
+        ["seed", seed] => seed_of(seed.parse()?),
         _ => {
             eprintln!("{USAGE}");
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+fn soak(seconds: u64, from: u64) -> Result<ExitCode, Box<dyn Error>> {
+    let (began, mut world, mut finds) = (Instant::now(), TimeDelta::zero(), 0);
+    let mut seed = from;
+    while began.elapsed().as_secs() < seconds {
+        let (took, find) = search(seed)?;
+        world += took;
+        if let Some(find) = find {
+            finds += 1;
+            print_find(&find);
+        }
+        seed += 1;
+        if (seed - from).is_multiple_of(1_000) {
+            eprintln!("{} stories, {:.1} world-months, {finds} finds", seed - from, months(world));
+        }
+    }
+    let months = months(world);
+    println!("{} stories from seed {from} on, {months:.1} world-months in {seconds} s: {finds} finds", seed - from);
+    Ok(if finds == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn months(time: TimeDelta) -> f64 {
+    time.as_seconds_f64() / 86_400.0 / 30.0
+}
+
+/// A month of one app, in which ten people a day come.
+fn month() -> Result<ExitCode, Box<dyn Error>> {
+    let began = Instant::now();
+    let sandbox = Sandbox::new(&Setup::default())?;
+    let mut events = 0;
+    for day in 0..30 {
+        for number in 0..10 {
+            sandbox.run_until(sandbox.began() + TimeDelta::days(day) + TimeDelta::minutes(number * 47));
+            sandbox.visit(Visitor::named(format!("visitor {number} of day {day}")));
+        }
+        sandbox.run_until(sandbox.began() + TimeDelta::days(day + 1));
+        events += sandbox.events().len();
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let starts = sandbox.calls("StartInstances");
+    println!("a month of one app: {seconds:.2} s ({events} events, a tick each 5 min, 300 visitors, {starts} wakes)");
+    Ok(if seconds < 2.0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn seed_of(seed: u64) -> Result<ExitCode, Box<dyn Error>> {
+    let story = Story::of(seed);
+    println!("{story}");
+    let outcome = tell(&story)?;
+    timeline(&outcome.events).iter().for_each(|line| println!("{line}"));
+    outcome.broken.iter().for_each(|law| println!("BROKEN {law}"));
+    Ok(if outcome.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_find(find: &Find) {
+    println!("FOUND after {} stories: {}\n{}", find.tried, find.law, find.story);
+    timeline(&find.outcome.events).iter().for_each(|line| println!("    {line}"));
+    println!();
 }
 
 fn scenario(name: &str, all: bool) -> Result<ExitCode, Box<dyn Error>> {

@@ -42,6 +42,10 @@ pub struct Setup {
     pub metric_delay: TimeDelta,
     /// What a page of the app weighs.
     pub page: Page,
+    /// Whether the instance has detailed monitoring.
+    pub detailed_monitoring: bool,
+    /// Whether NetworkIn shows a datapoint before its time is over.
+    pub partial_points: bool,
 }
 
 impl Default for Setup {
@@ -57,6 +61,8 @@ impl Default for Setup {
             ttl: TimeDelta::seconds(60),
             metric_delay: TimeDelta::minutes(3),
             page: Page::Heavy,
+            detailed_monitoring: false,
+            partial_points: false,
         }
     }
 }
@@ -269,6 +275,12 @@ impl Sandbox {
         });
     }
 
+    /// `IdleMinutes`, as it is set now.
+    #[must_use]
+    pub fn idle(&self) -> TimeDelta {
+        self.world.config().policy.idle
+    }
+
     /// How often an operation of the cloud was called.
     #[must_use]
     pub fn calls(&self, operation: &str) -> usize {
@@ -352,6 +364,10 @@ fn people_the_world(sim: &Sim, setup: &Setup) -> (InstanceId, HealthCheckId) {
     sim.set_metric_delay(setup.metric_delay);
     sim.pages_weigh(setup.page);
     sim.meter_calls();
+    sim.change(&instance, |it| it.detailed_monitoring = setup.detailed_monitoring);
+    if setup.partial_points {
+        sim.show_partial_points();
+    }
     sim.apps_answer(|request| {
         let page = format!("<!doctype html><title>The app</title><h1>The app</h1><p>{}</p>", request.uri().path());
         let html = Response::builder().header("content-type", "text/html; charset=utf-8").body(page.into_bytes());

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::{Method, Request, Response};
 use serde_json::Value;
 use shared::sim::Browser;
+use shared::sim::traffic::{random, until_next};
 use tokio::time::sleep;
 
 use crate::event::{Got, Step, What};
@@ -23,7 +24,7 @@ pub struct Visitor {
     pub patience: TimeDelta,
     /// How many pages they look at once they have it.
     pub pages: u32,
-    /// How long they look at each.
+    /// How long they look at each, in the mean.
     pub reads: TimeDelta,
 }
 
@@ -225,8 +226,10 @@ impl Visit {
     }
 
     async fn look_around(&mut self) {
+        let mut rng = random(self.visitor.pages.into(), &self.visitor.name);
         for _ in 1..self.visitor.pages {
-            sleep(self.visitor.reads.to_std().unwrap_or_default()).await;
+            let reads = until_next(&mut rng, self.visitor.reads.as_seconds_f64());
+            sleep(Duration::from_millis((reads * 1_000.0) as u64)).await;
             let request = request(Method::GET, &self.visitor.host, "/page", &NAVIGATION);
             let _ = self.world.send(&self.visitor.name, &mut self.browser, request).await;
         }

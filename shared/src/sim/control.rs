@@ -231,6 +231,12 @@ impl Sim {
         self.world().health_checks.insert(id.clone(), config);
     }
 
+    /// How a health check is configured.
+    #[must_use]
+    pub fn health_check_config(&self, id: &HealthCheckId) -> Option<HealthCheckConfig> {
+        self.world().health_checks.get(id).copied()
+    }
+
     /// Makes a health check's checkers fail.
     pub fn set_unhealthy(&self, id: &HealthCheckId) {
         self.world().unhealthy.push(id.clone());

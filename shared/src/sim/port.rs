@@ -139,9 +139,13 @@ impl Machine {
 impl World {
     fn series(&self, metric: &Metric, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<Series> {
         let mut series = self.metrics.read(metric, from, until, self.now)?;
-        if let (true, Metric::NetworkIn { instance, period }) = (self.shows_partial_points, metric) {
+        let five = TimeDelta::minutes(5);
+        if let (true, Metric::NetworkIn { instance, period }) =
+            (self.shows_partial_points && until > self.now - five, metric)
+            && *period == five
+        {
             let meter = self.machines.get(instance).and_then(|machine| machine.meter.as_ref());
-            let at = self.now.duration_trunc(*period).unwrap_or(self.now);
+            let at = self.now.duration_trunc(five).unwrap_or(self.now);
             series.points.extend(meter.and_then(Meter::so_far).map(|value| Point { at, value }));
         }
         Some(series)

@@ -1,0 +1,273 @@
+//! The search for faults: stories from seeds, the laws over them, and the shortest story that breaks one.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use shared::model::InstanceState;
+
+use crate::event::{Event, Step, What};
+use crate::sandbox::{Sandbox, SetupError};
+use crate::story::{Act, Story};
+use crate::visitor::Visitor;
+
+/// What came of a story.
+#[derive(Debug)]
+pub struct Outcome {
+    /// All that happened.
+    pub events: Vec<Event>,
+    /// The laws that were broken, in words.
+    pub broken: Vec<String>,
+    /// How much of the world's time it took.
+    pub took: TimeDelta,
+}
+
+/// A story that breaks a law, and the shortest one found that breaks it as well.
+#[derive(Debug)]
+pub struct Find {
+    /// The law.
+    pub law: String,
+    /// The shortest story.
+    pub story: Story,
+    /// What happened in it.
+    pub outcome: Outcome,
+    /// How many stories were tried to find it.
+    pub tried: usize,
+}
+
+/// Tells a story, then lets all faults end, and sees whether everything comes right by itself.
+///
+/// # Errors
+/// When its world cannot be set up.
+pub fn tell(story: &Story) -> Result<Outcome, SetupError> {
+    let sandbox = Sandbox::new(&story.setup)?;
+    let mut moments: Vec<(TimeDelta, &Act, bool)> = Vec::new();
+    for act in &story.acts {
+        moments.push((act.at, act, true));
+        moments.extend(act.deed.lasts().map(|lasts| (act.at + lasts, act, false)));
+    }
+    moments.sort_by_key(|(at, _, _)| *at);
+    for (at, act, begins) in moments {
+        sandbox.run_until(story.setup.began + at);
+        act.deed.act(&sandbox, begins);
+    }
+    let mut run = Run { sandbox, story, events: Vec::new(), broken: Vec::new(), calm_from: DateTime::<Utc>::MIN_UTC };
+    run.come_right();
+    let took = run.sandbox.now() - run.sandbox.began();
+    Ok(Outcome { events: run.events, broken: run.broken, took })
+}
+
+struct Run<'a> {
+    sandbox: Sandbox,
+    story: &'a Story,
+    events: Vec<Event>,
+    broken: Vec<String>,
+    /// When the last fault was over.
+    calm_from: DateTime<Utc>,
+}
+
+impl Run<'_> {
+    fn come_right(&mut self) {
+        self.calm_from = self.sandbox.now();
+        let bound = self.visitors_bound();
+        self.run(bound);
+        self.nobody_waits_for_ever(bound);
+        self.people_finish();
+        self.it_naps();
+        self.the_next_visit_wakes_it();
+        self.look();
+        let told = self.events.iter().filter_map(|event| match &event.what {
+            What::Broken { law } => Some(law.clone()),
+            _ => None,
+        });
+        let told: Vec<_> = told.collect();
+        self.broken.splice(0..0, told);
+        self.functions_fail_only_in_bad_weather();
+    }
+
+    fn run(&mut self, time: TimeDelta) {
+        self.sandbox.run(time);
+        self.look();
+    }
+
+    fn look(&mut self) {
+        self.events.extend(self.sandbox.events());
+    }
+
+    /// How long a visitor may wait once nothing is wrong any more: for a stop to end, a start that failed to be tried
+    /// again (5 min), the boot, and the way to the app.
+    fn visitors_bound(&self) -> TimeDelta {
+        let setup = &self.story.setup;
+        let phases = setup.phases;
+        let boots = phases.stopping + phases.pending + phases.app_start;
+        let (config, threshold) = setup.check;
+        let turns = TimeDelta::seconds(i64::from(config.interval_seconds * (threshold + 1)));
+        let remembered = setup.ttl + TimeDelta::seconds(60 + 60);
+        let polls = if self.setting("CATNAP_HANDOFF") == "poll" { 65 + 130 + 400 + 60 } else { 0 };
+        boots + turns * 2 + remembered + TimeDelta::minutes(5 + 2) + TimeDelta::seconds(polls)
+    }
+
+    fn setting(&self, name: &str) -> &str {
+        self.story.setup.settings.get(name).map_or("", String::as_str)
+    }
+
+    /// Who had patience has the app.
+    fn nobody_waits_for_ever(&mut self, bound: TimeDelta) {
+        let mut waiting = BTreeMap::new();
+        for Event { at, what } in &self.events {
+            let What::Visitor { who, step } = what else { continue };
+            match step {
+                Step::Comes => _ = waiting.insert(who.clone(), *at),
+                Step::Waits | Step::Leaves => {}
+                Step::Arrives { .. } => _ = waiting.remove(who),
+                Step::GivesUp { after_seconds, reason } => {
+                    waiting.remove(who);
+                    if *at - self.calm_from >= bound && *after_seconds >= bound.num_seconds() {
+                        self.broken
+                            .push(format!("nobody waits for ever: {who} gave up after {after_seconds} s ({reason})"));
+                    }
+                }
+            }
+        }
+        let now = self.sandbox.now();
+        for (who, since) in waiting {
+            let minutes = (now - since.max(self.calm_from)).num_minutes();
+            self.broken.push(format!("nobody waits for ever: {who} still does, {minutes} min after the last fault"));
+        }
+    }
+
+    /// Lets those finish who have the app.
+    fn people_finish(&mut self) {
+        for _ in 0..200 {
+            let done = |name: &str| {
+                self.events.iter().any(|event| match &event.what {
+                    What::Visitor { who, step: Step::Leaves | Step::GivesUp { .. } } => who == name,
+                    _ => false,
+                })
+            };
+            let all_done = self.events.iter().all(|event| match &event.what {
+                What::Visitor { who, step: Step::Comes } => done(who),
+                _ => true,
+            });
+            if all_done {
+                break;
+            }
+            self.run(TimeDelta::minutes(5));
+        }
+    }
+
+    /// With nobody there it naps within IdleMinutes and two ticks, and what the metrics take; unless the stopper has
+    /// a reason to keep it, which is newer than that.
+    fn it_naps(&mut self) {
+        let setup = &self.story.setup;
+        let ticks = setup.schedule * 2;
+        let known_late = setup.metric_delay + TimeDelta::minutes(5);
+        let mut bound = self.sandbox.idle() + ticks + known_late + setup.phases.stopping;
+        let began = self.sandbox.now();
+        // A scanner may keep it, and comes again.
+        for _ in 0..60 {
+            self.run(bound);
+            if matches!(self.sandbox.snapshot().state, InstanceState::Stopping | InstanceState::Stopped) {
+                return self.run(setup.phases.stopping);
+            }
+            let Some((reason, at)) = self.kept_for() else { break };
+            let is_a_reason = match reason.as_str() {
+                "active" | "recent" | "busy" => at.is_some_and(|at| self.sandbox.now() - at < bound),
+                "window" => true,
+                "sick" => self.setting("CATNAP_ON_SICK") == "keep",
+                _ => false,
+            };
+            if !is_a_reason {
+                break;
+            }
+            bound = bound.min(TimeDelta::hours(3));
+        }
+        let (now, kept) = (self.sandbox.now(), self.kept_for());
+        self.broken
+            .push(format!("it naps when nobody is there: {} min, kept for {kept:?}", (now - began).num_minutes()));
+    }
+
+    /// The reason of the last decision, and the sign of life that it names.
+    fn kept_for(&self) -> Option<(String, Option<DateTime<Utc>>)> {
+        let last = self.events.iter().rev().find_map(|event| match &event.what {
+            What::Stopper { record } if record.get("decision").is_some() => Some(record),
+            _ => None,
+        })?;
+        let time = |field: &str| last.get(field).and_then(Value::as_str)?.parse().ok();
+        let at = time("at").or_else(|| time("until")).or_else(|| time("launched_at"));
+        Some((last["reason"].as_str().unwrap_or_default().into(), at))
+    }
+
+    fn the_next_visit_wakes_it(&mut self) {
+        let bound = self.visitors_bound();
+        self.sandbox.visit(Visitor { patience: bound, pages: 1, ..Visitor::named("the last visitor") });
+        self.run(bound + TimeDelta::minutes(2));
+        let arrived = self.events.iter().any(|event| match &event.what {
+            What::Visitor { who, step: Step::Arrives { .. } } => who == "the last visitor",
+            _ => false,
+        });
+        if !arrived {
+            self.broken.push("the pair recovers: the last visitor does not get the app".into());
+        }
+    }
+
+    fn functions_fail_only_in_bad_weather(&mut self) {
+        let faults: Vec<_> = self.story.acts.iter().filter_map(|act| Some((act.at, act.deed.lasts()?))).collect();
+        let began = self.story.setup.began;
+        for Event { at, what } in &self.events {
+            let What::FunctionFailed { function, message } = what else { continue };
+            let aftermath = TimeDelta::minutes(10); // of a tick that is tried again
+            let in_bad_weather = faults.iter().any(|(from, lasts)| {
+                let from = began + *from;
+                (from..=from + *lasts + aftermath).contains(at)
+            });
+            if !in_bad_weather {
+                self.broken.push(format!("a function fails for a reason: {function}: {message}"));
+            }
+        }
+    }
+}
+
+/// The law alone, without what is particular to one story.
+fn kind(law: &str) -> &str {
+    law.split(|c: char| c.is_ascii_digit()).next().unwrap_or(law).split(": ").next().unwrap_or(law)
+}
+
+/// Looks whether the story of this seed breaks a law, and if so for the shortest one that breaks it.
+///
+/// # Errors
+/// When its world cannot be set up.
+pub fn search(seed: u64) -> Result<(TimeDelta, Option<Find>), SetupError> {
+    let story = Story::of(seed);
+    let outcome = tell(&story)?;
+    let took = outcome.took;
+    let Some(law) = outcome.broken.first().map(|law| kind(law).to_owned()) else { return Ok((took, None)) };
+    Ok((took, Some(shrink(story, outcome, law)?)))
+}
+
+/// Leaves out acts as long as the law is still broken: halves first, then less and less.
+fn shrink(mut story: Story, mut outcome: Outcome, law: String) -> Result<Find, SetupError> {
+    let mut tried = 1;
+    let mut size = story.acts.len().div_ceil(2).max(1);
+    loop {
+        let (mut from, mut shorter) = (0, false);
+        while from < story.acts.len() {
+            let mut acts = story.acts.clone();
+            acts.drain(from..(from + size).min(acts.len()));
+            let candidate = Story { acts, ..story.clone() };
+            let told = tell(&candidate)?;
+            tried += 1;
+            if told.broken.iter().any(|broken| kind(broken) == law) {
+                (story, outcome, shorter) = (candidate, told, true);
+            } else {
+                from += size;
+            }
+        }
+        if size == 1 && !shorter {
+            break;
+        }
+        size = (size / 2).max(1);
+    }
+    let law = outcome.broken.iter().find(|broken| kind(broken) == law).cloned().unwrap_or(law);
+    Ok(Find { law, story, outcome, tried })
+}

@@ -1,0 +1,262 @@
+//! Stories made up from a seed: a world, and what is done to it.
+
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+use rand_xorshift::XorShiftRng;
+use shared::cloud::Metric;
+use shared::model::{CheckKind, HealthCheckConfig};
+use shared::sim::Phases;
+use shared::sim::traffic::random;
+use shared::trouble::Trouble;
+
+use crate::fault::{Fault, Weather};
+use crate::sandbox::{Sandbox, Setup};
+use crate::visitor::Visitor;
+use crate::world::APP;
+
+/// A world, and what is done to it.
+#[derive(Debug, Clone)]
+pub struct Story {
+    /// What it was made from.
+    pub seed: u64,
+    /// The world.
+    pub setup: Setup,
+    /// What is done, in order.
+    pub acts: Vec<Act>,
+}
+
+/// Something that is done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Act {
+    /// How long after the beginning.
+    pub at: TimeDelta,
+    /// What.
+    pub deed: Deed,
+}
+
+/// What can be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deed {
+    /// Someone comes.
+    Visit(Visitor),
+    /// A page that was open before asks to wake the app.
+    WakeCall,
+    /// A program asks.
+    Bot,
+    /// Something goes wrong for so long.
+    Fault(Fault, TimeDelta),
+    /// The calls of an operation meet this for so long; an empty name is every operation.
+    Weather(&'static str, Weather, TimeDelta),
+    /// Another tick, beside the schedule.
+    Tick,
+    /// Lambda takes all environments away.
+    ForgetEnvironments,
+    /// Someone stops the instance, or it shuts itself down, with this reason.
+    Stop(&'static str),
+    /// Someone starts it in the console.
+    Start,
+    /// A job on it says that it runs.
+    Busy,
+    /// Another `IdleMinutes` is deployed.
+    Idle(u32),
+}
+
+impl Deed {
+    /// How long it is in the way of things.
+    #[must_use]
+    pub fn lasts(&self) -> Option<TimeDelta> {
+        match self {
+            Self::Fault(_, lasts) | Self::Weather(_, _, lasts) => Some(*lasts),
+            Self::Stop(_) | Self::Idle(_) => Some(TimeDelta::zero()),
+            _ => None,
+        }
+    }
+
+    /// Does it, or ends it.
+    pub(crate) fn act(&self, sandbox: &Sandbox, begins: bool) {
+        match self {
+            Self::Fault(fault, _) => sandbox.fault(*fault, begins),
+            Self::Weather(operation, weather, _) => sandbox.weather(operation, *weather, begins),
+            _ if !begins => {}
+            Self::Visit(visitor) => sandbox.visit(visitor.clone()),
+            Self::WakeCall => sandbox.wake_call("an old tab"),
+            Self::Bot => sandbox.bot("/wp-login.php", "Mozilla/5.0 zgrab/0.x"),
+            Self::Tick => sandbox.tick(),
+            Self::ForgetEnvironments => sandbox.forget_environments(),
+            Self::Stop(reason) => _ = sandbox.turn("stopped by hand", |sim, id, _| sim.stop_by_hand(id, reason)),
+            Self::Start => _ = sandbox.turn("started by hand", |sim, id, _| sim.start_by_hand(id)),
+            Self::Busy => sandbox.turn("a job says that it runs", |sim, _, _| {
+                if let Ok(host) = APP.parse() {
+                    sim.count(Metric::Busy(host), 1.0);
+                }
+            }),
+            Self::Idle(minutes) => _ = sandbox.set("CATNAP_IDLE_MINUTES", &minutes.to_string()),
+        }
+    }
+}
+
+const OPERATIONS: [&str; 8] = [
+    "",
+    "DescribeInstances",
+    "StartInstances",
+    "StopInstances",
+    "CreateTags",
+    "GetHealthCheck",
+    "GetHealthCheckStatus",
+    "GetMetricData",
+];
+const TROUBLES: [Trouble; 8] = [
+    Trouble::NotFound,
+    Trouble::NotPermitted,
+    Trouble::WrongState,
+    Trouble::Quota,
+    Trouble::Capacity,
+    Trouble::Throttled,
+    Trouble::Unreachable,
+    Trouble::Unexpected,
+];
+
+impl Story {
+    /// Makes one up.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        let mut rng = random(seed, "acts");
+        let hours: i64 = rng.random_range(2..14);
+        let mut acts: Vec<_> = (0..rng.random_range(3..24)).map(|number| act(&mut rng, number, hours)).collect();
+        acts.sort_by_key(|act| act.at);
+        Self { seed, setup: setup(seed), acts }
+    }
+
+    /// When the last of its faults is over, after the beginning.
+    #[must_use]
+    pub fn faults_end(&self) -> TimeDelta {
+        let ends = self.acts.iter().map(|act| act.at + act.deed.lasts().unwrap_or_default());
+        ends.max().unwrap_or_default()
+    }
+}
+
+fn setup(seed: u64) -> Setup {
+    let rng = &mut random(seed, "setup");
+    let mut pick = |all: &[&'static str]| all.choose(rng).copied().unwrap_or_default().to_owned();
+    let settings = [
+        ("CATNAP_IDLE_MINUTES", pick(&["5", "15", "30", "60", "120"])),
+        ("CATNAP_WAKE_ON", pick(&["visit", "visit", "request"])),
+        ("CATNAP_HANDOFF", pick(&["bridge", "bridge", "poll"])),
+        ("CATNAP_ON_SICK", pick(&["nap", "nap", "keep"])),
+        ("CATNAP_BOOT_DEADLINE_SECONDS", pick(&["60", "300", "600"])),
+        ("CATNAP_KEEP_AWAKE", pick(&["", "", "", "Mon-Sun 11:00-12:30 Europe/Berlin"])),
+        ("CATNAP_WAITING_STATUS", pick(&["503", "200"])),
+        ("CATNAP_INSTANCE_ID", pick(&["", "i-00000000000000001"])),
+    ];
+    let kind = *[CheckKind::Tcp, CheckKind::Http, CheckKind::Https].choose(rng).unwrap_or(&CheckKind::Http);
+    let interval_seconds = *[10, 30].choose(rng).unwrap_or(&30);
+    let regions = *[3, 8].choose(rng).unwrap_or(&3);
+    let mut seconds = |least, most| TimeDelta::seconds(rng.random_range(least..most));
+    let phases = Phases { pending: seconds(5, 90), app_start: seconds(5, 240), stopping: seconds(10, 120) };
+    let (metric_delay, ttl) = (seconds(60, 480), seconds(30, 90));
+    Setup {
+        began: DateTime::<Utc>::from_timestamp(1_772_524_800, 0).unwrap_or_default() + seconds(0, 7 * 86_400),
+        seed,
+        settings: settings.map(|(name, value)| (name.into(), value)).into(),
+        schedule: TimeDelta::minutes(*[5, 5, 15, 60].choose(rng).unwrap_or(&5)),
+        phases,
+        check: (HealthCheckConfig { kind, interval_seconds, regions, disabled: false }, rng.random_range(1..5)),
+        ttl,
+        metric_delay,
+        detailed_monitoring: rng.random_ratio(1, 4),
+        partial_points: rng.random_ratio(1, 4),
+        ..Setup::default()
+    }
+}
+
+fn act(rng: &mut XorShiftRng, number: usize, hours: i64) -> Act {
+    let at = TimeDelta::milliseconds(rng.random_range(0..hours * 3_600_000));
+    let lasts = |rng: &mut XorShiftRng| {
+        // Most are short; a few last for hours.
+        let most = *[30, 300, 1_800, 7_200].choose(rng).unwrap_or(&300);
+        TimeDelta::seconds(rng.random_range(1..most))
+    };
+    let deed = match rng.random_range(0..20) {
+        0..6 => Deed::Visit(Visitor {
+            patience: TimeDelta::minutes(*[1, 5, 10, 15, 60].choose(rng).unwrap_or(&5)),
+            pages: rng.random_range(1..20),
+            reads: TimeDelta::seconds(rng.random_range(2..400)),
+            ..Visitor::named(format!("visitor {number}"))
+        }),
+        6 => Deed::WakeCall,
+        7 => Deed::Bot,
+        8..11 => Deed::Fault(*Fault::ALL.choose(rng).unwrap_or(&Fault::NoCapacity), lasts(rng)),
+        11..15 => {
+            let operation = OPERATIONS.choose(rng).copied().unwrap_or_default();
+            let weather = match rng.random_range(0..3) {
+                0 => Weather::Slow(TimeDelta::milliseconds(rng.random_range(200..30_000))),
+                1 => Weather::Refused(*TROUBLES.choose(rng).unwrap_or(&Trouble::Unexpected)),
+                _ => Weather::AnswerLost,
+            };
+            Deed::Weather(operation, weather, lasts(rng))
+        }
+        15 => Deed::Tick,
+        16 => Deed::ForgetEnvironments,
+        17 if rng.random() => {
+            Deed::Stop(if rng.random() { "Client.UserInitiatedShutdown" } else { "Client.InstanceInitiatedShutdown" })
+        }
+        17 => Deed::Start,
+        18 => Deed::Busy,
+        _ => Deed::Idle(*[5, 20, 60].choose(rng).unwrap_or(&60)),
+    };
+    Act { at, deed }
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Setup { settings, schedule, phases, check, metric_delay, ttl, .. } = &self.setup;
+        let set: Vec<_> = settings.iter().filter(|(_, value)| !value.is_empty()).collect();
+        let set: Vec<_> = set.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        writeln!(f, "seed {}: begins {}, a tick each {} min", self.seed, self.setup.began, schedule.num_minutes())?;
+        writeln!(f, "  {}", set.join(" "))?;
+        writeln!(
+            f,
+            "  pending {} s, app {} s, stopping {} s; metrics after {} s; TTL {} s; {:?}, {} in a row{}{}",
+            phases.pending.num_seconds(),
+            phases.app_start.num_seconds(),
+            phases.stopping.num_seconds(),
+            metric_delay.num_seconds(),
+            ttl.num_seconds(),
+            check.0,
+            check.1,
+            if self.setup.detailed_monitoring { "; detailed monitoring" } else { "" },
+            if self.setup.partial_points { "; partial points" } else { "" },
+        )?;
+        for act in &self.acts {
+            writeln!(f, "  {act}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.at.num_seconds();
+        let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+        write!(f, "+{hours:02}:{minutes:02}:{seconds:02}.{:03} ", self.at.subsec_nanos() / 1_000_000)?;
+        match &self.deed {
+            Deed::Visit(visitor) => write!(
+                f,
+                "{} comes, waits up to {} min, looks at {} pages for {} s each",
+                visitor.name,
+                visitor.patience.num_minutes(),
+                visitor.pages,
+                visitor.reads.num_seconds()
+            ),
+            Deed::Fault(fault, lasts) => write!(f, "for {} s: {}", lasts.num_seconds(), fault.words()),
+            Deed::Weather(operation, weather, lasts) => {
+                let operation = if operation.is_empty() { "every call" } else { operation };
+                write!(f, "for {} s: {operation}: {weather:?}", lasts.num_seconds())
+            }
+            other => write!(f, "{other:?}"),
+        }
+    }
+}

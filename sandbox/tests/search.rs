@@ -1,0 +1,79 @@
+//! Five hundred stories with faults at every call, and no law broken.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use sandbox::{Deed, Story, What, search, tell, timeline};
+
+#[test]
+fn five_hundred_stories_break_no_law() {
+    let mut finds = String::new();
+    for seed in 0..500 {
+        if let (_, Some(find)) = search(seed).unwrap() {
+            let _ = writeln!(finds, "{}\n{}{}", find.law, find.story, timeline(&find.outcome.events).join("\n"));
+        }
+    }
+    assert!(finds.is_empty(), "{finds}");
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story() {
+    for seed in [3, 14, 159] {
+        let [one, other] = [tell(&Story::of(seed)).unwrap(), tell(&Story::of(seed)).unwrap()];
+        assert_eq!(timeline(&one.events), timeline(&other.events), "seed {seed}");
+    }
+}
+
+/// What is never tried is never found.
+#[test]
+fn the_stories_reach_what_they_are_for() {
+    let (mut faults, mut reasons, mut calls) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for seed in 0..200 {
+        let story = Story::of(seed);
+        faults.extend(story.acts.iter().filter_map(|act| match act.deed {
+            Deed::Fault(fault, _) => Some(fault),
+            _ => None,
+        }));
+        for event in tell(&story).unwrap().events {
+            match event.what {
+                What::Starter { record } | What::Stopper { record } => {
+                    reasons.extend(record["reason"].as_str().map(str::to_owned));
+                }
+                What::Call { operation, refused, .. } => _ = calls.insert((operation, refused.is_some())),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(faults.len(), sandbox::Fault::ALL.len(), "{faults:?}");
+    let wanted = [
+        "asleep",
+        "waking",
+        "booting",
+        "starting-app",
+        "overdue",
+        "ready",
+        "falling-asleep",
+        "start-failed",
+        "waiting-for-capacity",
+        "waiting-for-quota",
+        "already-waking",
+        "not-permitted",
+        "unclear",
+        "start-refused",
+        "idle",
+        "sick",
+        "recent",
+        "active",
+        "busy",
+        "no-data",
+        "visitors",
+        "window",
+        "protected",
+        "not-running",
+    ];
+    let missing: Vec<_> = wanted.iter().filter(|reason| !reasons.contains(**reason)).collect();
+    assert!(missing.is_empty(), "never given: {missing:?}");
+    assert_eq!(calls.len(), 4, "starts and stops, taken and refused: {calls:?}");
+}
