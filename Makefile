@@ -106,6 +106,8 @@ page-binary: toolchain
 core-without-sdk: toolchain
 	@! cargo tree --locked -p shared --no-default-features -e normal --prefix none | grep -q '^aws-' \
 		|| { echo "shared pulls in an AWS SDK without its feature aws"; exit 1; }
+	@! cargo tree --locked -p sandbox -e normal --prefix none | grep -q '^aws-' \
+		|| { echo "the sandbox pulls in an AWS SDK"; exit 1; }
 	cargo test --locked -p shared -p starter -p stopper -p ec2-catnap --no-default-features --no-run
 
 .PHONY: toolchain

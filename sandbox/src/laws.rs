@@ -14,6 +14,11 @@ use shared::sim::Sim;
 /// People's bytes that a datapoint must have, and be above what the health check can send: then there is no other
 /// way to read it. Below that bound the floor is learned, and a page can be taken for noise (see decision 14).
 const SHOWS: f64 = 40_000.0;
+/// Older metrics tell nothing about now.
+const STALE: TimeDelta = TimeDelta::minutes(20);
+/// The share of the idle time that must have been observed. The decision takes 80 % of whole periods; at the edges one
+/// of them may be missing.
+const OBSERVED: f64 = 0.65;
 /// What is decided now was read within a tick's time.
 const TICK: TimeDelta = TimeDelta::minutes(5);
 
@@ -69,6 +74,12 @@ pub(crate) fn stop(sim: &Sim, instance: &Instance, told: &Told, config: &Config)
         return broken(laws);
     };
     let since = known_until - idle;
+    let old = asked_at - known_until;
+    laws.push((old > STALE, format!("StopInstances by metrics of {} min ago", old.num_minutes())));
+    let seen = series.points.iter().filter(|point| point.at >= since && series.end_of(point) <= known_until).count();
+    let expected = (idle.as_seconds_f64() / series.period.as_seconds_f64()).floor();
+    let share = f64::from(u32::try_from(seen).unwrap_or(u32::MAX)) / expected;
+    laws.push((share < OBSERVED, format!("StopInstances with {seen} of {expected} datapoints of the idle time")));
     let check = config.health_check_id.as_ref().and_then(|id| sim.health_check_config(id));
     let bound = noise::health_check_bound(check.as_ref(), series.period);
     let shown = |at| series.points.iter().any(|point| point.at == at && point.value > bound);

@@ -15,6 +15,7 @@
 //! ```
 
 mod core;
+mod crowd;
 mod event;
 mod fault;
 mod gateway;

@@ -10,12 +10,13 @@ use serde::Serialize;
 use shared::cloud::Metric;
 use shared::config::ConfigError;
 use shared::model::{CheckKind, HealthCheckConfig, HealthCheckId, InstanceId, InstanceState, Point, Probe};
-use shared::sim::traffic::Page;
+use shared::sim::traffic::{Page, Pattern};
 use shared::sim::{AppAnswer, Browser, Lead, Life, Phases, Sim};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep_until;
 
 use crate::core::Core;
+use crate::crowd;
 use crate::event::{Event, Got, What};
 use crate::fault::{Fault, Weather};
 use crate::visitor::{self, Visitor};
@@ -106,6 +107,7 @@ pub struct Sandbox {
     world: Arc<World>,
     began: DateTime<Utc>,
     metric_delay: TimeDelta,
+    seed: u64,
     faults: Mutex<BTreeSet<Fault>>,
 }
 
@@ -158,8 +160,8 @@ impl Sandbox {
         let world = Arc::new(World::new(core, (instance, check), settings, setup.schedule)?);
         world.spawn(Arc::clone(&world).tick_for_ever());
         drop(entered);
-        let (began, metric_delay) = (setup.began, setup.metric_delay);
-        Ok(Self { runtime, world, began, metric_delay, faults: Mutex::default() })
+        let Setup { began, metric_delay, seed, .. } = *setup;
+        Ok(Self { runtime, world, began, metric_delay, seed, faults: Mutex::default() })
     }
 
     /// The time.
@@ -247,14 +249,18 @@ impl Sandbox {
 
     /// Something that is no browser asks: a crawler, a scanner, a monitor.
     pub fn bot(&self, path: &str, user_agent: &str) {
-        let headers = [("accept", "*/*"), ("user-agent", user_agent)];
-        let request = visitor::request(http::Method::GET, APP, path, &headers);
-        let world = Arc::clone(&self.world);
-        self.inside(|inner| {
-            inner.spawn(async move {
-                let _ = world.send("a bot", &mut Browser::default(), request).await;
-            });
-        });
+        let (world, path, agent) = (Arc::clone(&self.world), path.to_owned(), user_agent.to_owned());
+        self.inside(|inner| inner.spawn(async move { crowd::knock(&world, &path, &agent).await }));
+    }
+
+    /// Bots knock from now on, so far apart in the mean.
+    pub fn bots(&self, every: TimeDelta) {
+        self.inside(|world| world.spawn(crowd::bots(Arc::clone(&self.world), every, self.seed)));
+    }
+
+    /// People come by themselves, by this pattern, for so many days from the Monday of this week on.
+    pub fn people(&self, pattern: Pattern, days: i64) {
+        self.inside(|world| world.spawn(crowd::people(Arc::clone(&self.world), pattern, days, self.seed)));
     }
 
     /// A page that was open before asks to wake the app, over a connection that it has kept.

@@ -1,7 +1,5 @@
 //! The search for faults: stories from seeds, the laws over them, and the shortest story that breaks one.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use shared::model::InstanceState;
@@ -51,7 +49,7 @@ pub fn tell(story: &Story) -> Result<Outcome, SetupError> {
         sandbox.run_until(story.setup.began + at);
         act.deed.act(&sandbox, begins);
     }
-    let mut run = Run { sandbox, story, events: Vec::new(), broken: Vec::new(), calm_from: DateTime::<Utc>::MIN_UTC };
+    let mut run = Run { sandbox, story, events: Vec::new(), broken: Vec::new() };
     run.come_right();
     let took = run.sandbox.now() - run.sandbox.began();
     Ok(Outcome { events: run.events, broken: run.broken, took })
@@ -62,13 +60,10 @@ struct Run<'a> {
     story: &'a Story,
     events: Vec<Event>,
     broken: Vec<String>,
-    /// When the last fault was over.
-    calm_from: DateTime<Utc>,
 }
 
 impl Run<'_> {
     fn come_right(&mut self) {
-        self.calm_from = self.sandbox.now();
         let bound = self.visitors_bound();
         self.run(bound);
         self.nobody_waits_for_ever(bound);
@@ -111,29 +106,40 @@ impl Run<'_> {
         self.story.setup.settings.get(name).map_or("", String::as_str)
     }
 
-    /// Who had patience has the app.
+    /// Who had patience has the app, within the bound from their coming or from the last fault on.
     fn nobody_waits_for_ever(&mut self, bound: TimeDelta) {
-        let mut waiting = BTreeMap::new();
-        for Event { at, what } in &self.events {
-            let What::Visitor { who, step } = what else { continue };
-            match step {
-                Step::Comes => _ = waiting.insert(who.clone(), *at),
-                Step::Waits | Step::Leaves => {}
-                Step::Arrives { .. } => _ = waiting.remove(who),
-                Step::GivesUp { after_seconds, reason } => {
-                    waiting.remove(who);
-                    if *at - self.calm_from >= bound && *after_seconds >= bound.num_seconds() {
-                        self.broken
-                            .push(format!("nobody waits for ever: {who} gave up after {after_seconds} s ({reason})"));
-                    }
-                }
-            }
-        }
         let now = self.sandbox.now();
-        for (who, since) in waiting {
-            let minutes = (now - since.max(self.calm_from)).num_minutes();
-            self.broken.push(format!("nobody waits for ever: {who} still does, {minutes} min after the last fault"));
+        let came = self.events.iter().filter_map(|event| match &event.what {
+            What::Visitor { who, step: Step::Comes } => Some((who.clone(), event.at)),
+            _ => None,
+        });
+        for (who, came) in came.collect::<Vec<_>>() {
+            let end = self.events.iter().find_map(|event| match &event.what {
+                What::Visitor { who: other, step: step @ (Step::Arrives { .. } | Step::GivesUp { .. }) } => {
+                    (*other == who).then_some((event.at, step))
+                }
+                _ => None,
+            });
+            let (until, there) = end.map_or((now, false), |(at, step)| (at, matches!(step, Step::Arrives { .. })));
+            let law = match end {
+                // Between two faults as well as after the last.
+                Some(_) if there && until - came <= bound => continue,
+                _ if until - self.calm_since(came, until) <= bound => continue,
+                Some((_, Step::GivesUp { reason, .. })) => format!("{who} gave up ({reason})"),
+                Some(_) => format!("{who} got the app too late"),
+                None => format!("{who} still waits"),
+            };
+            let minutes = (until - came).num_minutes();
+            self.broken.push(format!("nobody waits for ever: {law} after {minutes} min"));
         }
+    }
+
+    /// Since when nothing has been wrong at `until`, for someone who came at `came`.
+    fn calm_since(&self, came: DateTime<Utc>, until: DateTime<Utc>) -> DateTime<Utc> {
+        let began = self.story.setup.began;
+        let faults = self.story.acts.iter().filter_map(|act| Some((act.at, act.deed.lasts()?)));
+        let ends = faults.filter(|(from, _)| began + *from <= until).map(|(from, lasts)| began + from + lasts);
+        ends.max().map_or(came, |end| end.max(came))
     }
 
     /// Lets those finish who have the app.

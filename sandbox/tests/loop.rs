@@ -5,6 +5,7 @@
 use chrono::TimeDelta;
 use sandbox::{API, APP, Event, Fault, Got, Sandbox, Setup, Step, Visitor, What};
 use shared::model::InstanceState;
+use shared::sim::traffic::Pattern;
 use shared::sim::{Browser, Lead};
 
 fn at(events: &[Event], wanted: impl Fn(&What) -> bool) -> Option<chrono::DateTime<chrono::Utc>> {
@@ -73,4 +74,31 @@ fn a_fault_is_met_and_told() {
     let refused = |what: &What| matches!(what, What::Starter { record } if record["reason"] == "waiting-for-capacity");
     assert!(at(&events, refused).is_some());
     assert!(at(&events, |what| matches!(what, What::Visitor { step: Step::Arrives { .. }, .. })).is_some());
+}
+
+#[test]
+fn people_and_bots_come_by_themselves() {
+    let sandbox = Sandbox::new(&Setup::default()).unwrap(); // a Tuesday morning
+    sandbox.people(Pattern::Office, 7);
+    sandbox.bots(TimeDelta::minutes(30));
+    sandbox.run(TimeDelta::days(1));
+    let events = sandbox.events();
+    let count = |wanted: fn(&What) -> bool| events.iter().filter(|event| wanted(&event.what)).count();
+    let comes = count(|what| matches!(what, What::Visitor { step: Step::Comes, .. }));
+    let arrives = count(|what| matches!(what, What::Visitor { step: Step::Arrives { .. }, .. }));
+    assert!((20..90).contains(&comes) && arrives == comes, "{comes} come, {arrives} get the app");
+    assert!((20..90).contains(&count(|what| matches!(what, What::Request { who, .. } if who == "a bot"))));
+    let night = sandbox.snapshot();
+    assert_eq!(night.state, InstanceState::Stopped);
+    assert!((8 * 3_600..12 * 3_600).contains(&night.awake_seconds), "{night:?}");
+}
+
+#[test]
+fn a_sandbox_can_be_driven_from_any_thread() {
+    let sandbox = Sandbox::new(&Setup::default()).unwrap();
+    let now = std::thread::spawn(move || {
+        sandbox.run(TimeDelta::hours(1));
+        sandbox.now() - sandbox.began()
+    });
+    assert_eq!(now.join().unwrap(), TimeDelta::hours(1));
 }

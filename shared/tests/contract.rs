@@ -57,8 +57,8 @@ async fn finding(cloud: &impl Cloud, stand: &Stand) {
     let mut both = vec![stand.sleeper.clone(), stand.runner.clone()];
     both.sort();
     assert_eq!(ids(cloud, Targets::Tagged).await, both);
-    assert_eq!(ids(cloud, Targets::Host(host("sleeper"))).await, [stand.sleeper.clone()]);
-    assert_eq!(ids(cloud, Targets::Host(host("gone"))).await, [stand.gone.clone()]);
+    assert_eq!(ids(cloud, Targets::Host(host("sleeper"))).await, std::slice::from_ref(&stand.sleeper));
+    assert_eq!(ids(cloud, Targets::Host(host("gone"))).await, std::slice::from_ref(&stand.gone));
     assert_eq!(ids(cloud, Targets::Host(host("nobody"))).await, []);
     let gone = &cloud.instances(&Targets::One(stand.gone.clone())).await.unwrap()[0];
     assert_eq!(gone.state, InstanceState::Terminated);
