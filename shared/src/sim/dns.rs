@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 
 use super::event::Lead;
 use crate::model::{HealthCheckId, HostName, InstanceId};
@@ -33,6 +34,21 @@ pub struct Browser {
     resolver: Option<(DateTime<Utc>, Lead)>,
     own: Option<(DateTime<Utc>, Lead)>,
     connection: Option<Connection>,
+    way: Option<Way>,
+}
+
+/// How a browser knows where to send a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// A connection is open.
+    Connection,
+    /// It remembers the address.
+    OwnCache,
+    /// Its resolver remembers the address.
+    Resolver,
+    /// Route 53 was asked.
+    Route53,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +67,7 @@ impl Default for Browser {
             resolver: None,
             own: None,
             connection: None,
+            way: None,
         }
     }
 }
@@ -65,6 +82,7 @@ impl Browser {
             Lead::Gateway => now - connection.used < self.gateway_closes_after,
             Lead::Instance => now - connection.used < CONNECTION_KEPT && connection.boot == boot,
         });
+        self.way = Some(Way::Connection);
         let to = open.map_or_else(|| self.look_up(now, answer), |connection| connection.to);
         self.connection = Some(Connection { to, used: now, boot });
         to
@@ -72,9 +90,11 @@ impl Browser {
 
     fn look_up(&mut self, now: DateTime<Utc>, (lead, ttl): (Lead, TimeDelta)) -> Lead {
         if let Some((_, lead)) = self.own.filter(|(until, _)| now < *until) {
+            self.way = Some(Way::OwnCache);
             return lead;
         }
         let known = self.resolver.filter(|(until, _)| now < *until);
+        self.way = Some(if known.is_some() { Way::Resolver } else { Way::Route53 });
         let (until, lead) = known.unwrap_or((now + ttl, lead));
         self.resolver = Some((until, lead));
         self.own = Some((now + self.keeps_dns, lead));
@@ -90,6 +110,12 @@ impl Browser {
     pub(super) fn resolve(&mut self, now: DateTime<Utc>, answer: (Lead, TimeDelta)) {
         self.own = None;
         self.look_up(now, answer);
+    }
+
+    /// How it knew where to send its last request.
+    #[must_use]
+    pub fn way(&self) -> Option<Way> {
+        self.way
     }
 
     /// The connection broke: the next request opens another.

@@ -36,7 +36,7 @@ use steering::Flags;
 use traffic::Page;
 
 pub use control::Life;
-pub use dns::Browser;
+pub use dns::{Browser, Way};
 pub use event::{Event, Happening, Lead};
 pub use machine::Phases;
 pub use metrics::Which;
