@@ -20,6 +20,7 @@ mod event;
 mod fault;
 mod gateway;
 mod laws;
+pub mod page;
 mod port;
 mod sandbox;
 mod scenarios;

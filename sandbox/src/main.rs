@@ -1,6 +1,6 @@
 //! The sandbox on the command line.
 //!
-//! `scenarios` lists them, `scenario NAME` plays one and prints its timeline, `soak` searches for faults.
+//! Without arguments it serves the web page (`make demo`). `scenarios` lists them, `scenario NAME` plays one and prints its timeline, `soak` searches for faults.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program to be read")]
 
@@ -9,10 +9,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use chrono::TimeDelta;
-use sandbox::{Find, SCENARIOS, Sandbox, Setup, Step, Story, What, search, tell, timeline};
+use sandbox::{Find, SCENARIOS, Sandbox, Setup, Step, Story, What, page, search, tell, timeline};
 use shared::sim::traffic::Pattern;
 
 const USAGE: &str = "\
+sandbox                    serves the web page; --port and --host say where
 sandbox scenarios          lists the scenarios
 sandbox scenario NAME      plays one and prints what happened; with --all everything that did
 sandbox soak SECONDS [SEED] looks for stories that break a law, from this seed on
@@ -32,6 +33,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         ["soak", seconds] => soak(seconds.parse()?, 0),
         ["soak", seconds, from] => soak(seconds.parse()?, from.parse()?),
         ["seed", seed] => seed_of(seed.parse()?),
+        [] => Ok(page::main()),
+        [first, ..] if first.starts_with("--") => Ok(page::main()),
         _ => {
             eprintln!("{USAGE}");
             Ok(ExitCode::FAILURE)

@@ -238,7 +238,7 @@ impl Sandbox {
         self.send("you", browser, request).map(|(_, answer)| answer)
     }
 
-    fn send(
+    pub(crate) fn send(
         &self,
         who: &str,
         browser: &mut Browser,

@@ -1,0 +1,176 @@
+//! What the page is sent: how the world is, and what is new in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use shared::model::{InstanceState, Point};
+
+use super::command::{Tag, Traffic};
+use super::telling::Line;
+use super::window::Sent;
+use crate::event::What;
+use crate::sandbox::Snapshot;
+
+/// How many lines are kept for a page that is opened later, and how much of the past.
+const LINES: usize = 300;
+const PAST: TimeDelta = TimeDelta::days(8);
+
+/// One message to the page.
+#[derive(Debug, Serialize)]
+pub(crate) struct Frame<'a> {
+    /// All there is, and not only what is new.
+    pub(crate) is_whole: bool,
+    pub(crate) began: DateTime<Utc>,
+    /// Where the window's origin is.
+    pub(crate) window_port: u16,
+    #[serde(flatten)]
+    pub(crate) snapshot: Snapshot,
+    pub(crate) speed: u32,
+    /// The speed as it is: slower while somebody watches how it wakes.
+    pub(crate) effective_speed: u32,
+    pub(crate) traffic: Traffic,
+    /// How many have come and have not got the app yet.
+    pub(crate) waiting: usize,
+    pub(crate) settings: &'a BTreeMap<&'static str, String>,
+    pub(crate) schedule_minutes: u32,
+    pub(crate) faults: Vec<Switch>,
+    pub(crate) tags: &'a BTreeSet<Tag>,
+    pub(crate) decision: Option<&'a Decision>,
+    pub(crate) counts: Counts,
+    pub(crate) sent: Option<&'a Sent>,
+    #[serde(flatten)]
+    pub(crate) kept: &'a Kept,
+}
+
+/// What only grows.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Kept {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) points: Vec<Point>,
+    pub(crate) phases: Vec<Phase>,
+}
+
+impl Kept {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.points.is_empty() && self.phases.is_empty()
+    }
+
+    /// Adds a line, in the place of the one with its number.
+    pub(crate) fn line(&mut self, line: Line) {
+        match self.lines.iter_mut().rev().find(|other| other.n == line.n) {
+            Some(other) => *other = line,
+            None => self.lines.push(line),
+        }
+    }
+
+    /// Adds what is new, and forgets what is long past.
+    pub(crate) fn add(&mut self, fresh: Self) {
+        fresh.lines.into_iter().for_each(|line| self.line(line));
+        self.points.extend(fresh.points);
+        self.phases.extend(fresh.phases);
+        self.lines.drain(..self.lines.len().saturating_sub(LINES));
+        let Some(newest) = self.points.last().map(|point| point.at) else { return };
+        self.points.drain(..self.points.partition_point(|point| newest - point.at > PAST));
+        let past = self.phases.partition_point(|phase| newest - phase.at > PAST);
+        self.phases.drain(..past.saturating_sub(1)); // the one that lasts into what is shown
+    }
+}
+
+/// Something that can be switched on and off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Switch {
+    pub(crate) name: String,
+    pub(crate) words: &'static str,
+    pub(crate) on: bool,
+}
+
+/// The instance got into a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Phase {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) state: InstanceState,
+}
+
+/// The stopper's newest decision.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Decision {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) decision: String,
+    pub(crate) would_change: String,
+    /// The noise floor that it went by, in bytes of five minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) floor: Option<f64>,
+    /// How the floor is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) floor_from: Option<String>,
+    /// When it could nap, if nobody comes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) naps_at_the_earliest: Option<DateTime<Utc>>,
+}
+
+impl Decision {
+    /// Of a record of the stopper's; none of one that decides nothing.
+    pub(crate) fn of(at: DateTime<Utc>, record: &Value) -> Option<Self> {
+        let text = |name: &str| record.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            at,
+            decision: text("decision")?,
+            would_change: text("would_change").unwrap_or_default(),
+            floor: record.get("floor").and_then(Value::as_f64),
+            floor_from: text("floor_from"),
+            naps_at_the_earliest: text("naps_at_the_earliest").and_then(|time| time.parse().ok()),
+        })
+    }
+}
+
+/// What records call it.
+pub(crate) fn name(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
+}
+
+/// How often.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Counts {
+    pub(crate) wakes: usize,
+    pub(crate) naps: usize,
+    pub(crate) ignored: usize,
+}
+
+impl Counts {
+    pub(crate) fn note(&mut self, what: &What) {
+        match what {
+            What::Call { operation: "StartInstances", refused: None, .. } => self.wakes += 1,
+            What::Call { operation: "StopInstances", refused: None, .. } => self.naps += 1,
+            What::Starter { record } if record.get("IgnoredRequests").is_some() => self.ignored += 1,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_long_past_is_forgotten_but_for_the_phase_that_lasts() {
+        let at = |days| DateTime::UNIX_EPOCH + TimeDelta::days(days);
+        let mut kept = Kept::default();
+        for day in 0..20 {
+            let state = if day == 1 { InstanceState::Running } else { InstanceState::Stopped };
+            let phases = if day < 2 { vec![Phase { at: at(day), state }] } else { Vec::new() };
+            kept.add(Kept { lines: Vec::new(), points: vec![Point { at: at(day), value: 1.0 }], phases });
+        }
+        assert_eq!(kept.points.len(), 9);
+        assert_eq!(kept.phases, [Phase { at: at(1), state: InstanceState::Running }]);
+    }
+
+    #[test]
+    fn a_tick_s_sum_is_no_decision() {
+        assert_eq!(Decision::of(DateTime::UNIX_EPOCH, &json!({"targets": 1})), None);
+        let record = json!({"decision": "keep", "would_change": "x", "floor": 3_000.0});
+        assert_eq!(Decision::of(DateTime::UNIX_EPOCH, &record).and_then(|it| it.floor), Some(3_000.0));
+    }
+}
