@@ -99,28 +99,22 @@ pub(crate) struct Decision {
     pub(crate) at: DateTime<Utc>,
     pub(crate) decision: String,
     pub(crate) would_change: String,
-    /// The noise floor that it went by, in bytes of five minutes.
+    /// The noise floor that it went by, in bytes of five minutes; else the one before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) floor: Option<f64>,
-    /// How the floor is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) floor_from: Option<String>,
-    /// When it could nap, if nobody comes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) naps_at_the_earliest: Option<DateTime<Utc>>,
 }
 
 impl Decision {
-    /// Of a record of the stopper's; none of one that decides nothing.
-    pub(crate) fn of(at: DateTime<Utc>, record: &Value) -> Option<Self> {
+    /// Of a record of the stopper's; none of one that decides nothing. `before` is the one before.
+    pub(crate) fn of(at: DateTime<Utc>, record: &Value, before: Option<&Self>) -> Option<Self> {
+        // Where it did not have to read the metrics, the floor is no more than the least that one can be.
+        let floor = record.get("known_until").and_then(|_| record.get("floor")?.as_f64());
         let text = |name: &str| record.get(name).and_then(Value::as_str).map(str::to_owned);
         Some(Self {
             at,
             decision: text("decision")?,
             would_change: text("would_change").unwrap_or_default(),
-            floor: record.get("floor").and_then(Value::as_f64),
-            floor_from: text("floor_from"),
-            naps_at_the_earliest: text("naps_at_the_earliest").and_then(|time| time.parse().ok()),
+            floor: floor.or(before.and_then(|before| before.floor)),
         })
     }
 }
@@ -169,8 +163,11 @@ mod tests {
 
     #[test]
     fn a_tick_s_sum_is_no_decision() {
-        assert_eq!(Decision::of(DateTime::UNIX_EPOCH, &json!({"targets": 1})), None);
-        let record = json!({"decision": "keep", "would_change": "x", "floor": 3_000.0});
-        assert_eq!(Decision::of(DateTime::UNIX_EPOCH, &record).and_then(|it| it.floor), Some(3_000.0));
+        let of = |record, before: Option<&_>| Decision::of(DateTime::UNIX_EPOCH, &record, before);
+        assert_eq!(of(json!({"targets": 1}), None), None);
+        let judged = of(json!({"decision": "keep", "floor": 40_000.0, "known_until": "2026-03-03T08:10:00Z"}), None);
+        assert_eq!(judged.as_ref().and_then(|it| it.floor), Some(40_000.0));
+        let unread = of(json!({"decision": "keep", "floor": 3_000.0}), judged.as_ref());
+        assert_eq!(unread.and_then(|it| it.floor), Some(40_000.0), "nothing was read for it");
     }
 }

@@ -188,7 +188,7 @@ impl Live {
             Command::Restart {} => return self.restart(),
         }
         // Who has just come is there before time goes on, even while it stands.
-        self.sandbox.run_until(now);
+        self.sandbox.run(TimeDelta::milliseconds(1));
         Ok(())
     }
 
@@ -289,7 +289,10 @@ impl Live {
                     self.state = *state;
                     self.fresh.phases.push(Phase { at: event.at, state: *state });
                 }
-                What::Stopper { record } => self.decision = Decision::of(event.at, record).or(self.decision.take()),
+                What::Stopper { record } => {
+                    let decision = Decision::of(event.at, record, self.decision.as_ref());
+                    self.decision = decision.or(self.decision.take());
+                }
                 _ => {}
             }
             if let Some(line) = self.teller.tell(&event) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// How fast time passes at most while the window waits for the app: its page's own timers run in our time.
-pub(crate) const WATCHABLE: u32 = 10;
+pub(crate) const WATCHABLE: u32 = 5;
 /// For how long of our time that holds. Who waits for longer has seen what there is to see.
 const HELD_FOR: Duration = Duration::from_secs(60);
 /// After a longer pause (a lid that was closed) the world does not catch up.
@@ -76,13 +76,13 @@ mod tests {
         let mut at = BEGAN;
         for _ in 0..60 {
             let next = pace.beat(Duration::from_secs(1), at, true);
-            assert_eq!((next - at, pace.effective()), (TimeDelta::seconds(10), 10));
+            assert_eq!((next - at, pace.effective()), (TimeDelta::seconds(5), 5));
             at = next;
         }
         assert_eq!(pace.beat(Duration::from_secs(1), at, true) - at, TimeDelta::seconds(3_600));
         pace.beat(Duration::from_secs(1), at, false);
         pace.beat(Duration::from_secs(1), at, true);
-        assert_eq!(pace.effective(), 10, "another wake");
+        assert_eq!(pace.effective(), 5, "another wake");
         pace.factor = 1;
         assert_eq!(pace.effective(), 1, "it is never faster for that");
     }

@@ -257,6 +257,9 @@ fn starter(record: &Value) -> Option<Told> {
             format!("{} {} wakes nothing: {}", field("method"), field("path"), class_words(field("class")))
         }
         ("start", _) => "Somebody wants the app: the instance is started".into(),
+        (_, "asleep") if field("class") == "navigation" => {
+            "It sleeps: the visitor gets the waiting page, which may ask".into()
+        }
         (_, "asleep") => "It sleeps, and this request does not ask for it".into(),
         (_, "dry-run") => "It sleeps, and a dry run starts nothing".into(),
         (_, "already-waking") => "EC2 takes no more calls just now; this is tried again shortly".into(),

@@ -17,10 +17,10 @@ function element(parent, name, attributes, text) {
 }
 
 /** Points are `[at, bytes]`, phases `[at, state]`; times in milliseconds. */
-export function draw(box, { points, phases, floor, now, hours }) {
+export function draw(box, { points, phases, floor, began, now, hours }) {
   const width = Math.max(box.clientWidth, 200), height = box.clientHeight || 200;
-  const from = now - hours * 3600e3, plot = height - TOP - GAP - STRIP - AXIS, inner = width - LEFT - RIGHT;
-  const x = (at) => LEFT + inner * Math.min(1, Math.max(0, (at - from) / (now - from)));
+  const span = hours * 3600e3, from = Math.max(began, now - span), plot = height - TOP - GAP - STRIP - AXIS, inner = width - LEFT - RIGHT;
+  const x = (at) => LEFT + inner * Math.min(1, Math.max(0, (at - from) / span));
   const shown = points.filter(([at]) => at + FIVE_MINUTES > from);
   const top = Math.max(1e6, ...shown.map(([, value]) => value), floor ?? 0) * 1.2;
   const y = (value) => TOP + plot * (1 - Math.log10(Math.max(value, 1e3) / 1e3) / Math.log10(top / 1e3));
@@ -60,8 +60,9 @@ export function draw(box, { points, phases, floor, now, hours }) {
     const look = state === "stopped" || state === "running" ? state : "between";
     element(svg, "rect", { class: `s-${look}`, x: x(at), y: strip, width: Math.max(1, x(end) - x(at)), height: STRIP });
   });
+  element(svg, "line", { class: "now-line", x1: x(now), x2: x(now), y1: TOP, y2: strip + STRIP });
   const step = 3600e3 * (hours <= 6 ? 1 : hours <= 24 ? 6 : 24);
-  for (let at = Math.ceil(from / step) * step; at < now; at += step) {
+  for (let at = Math.ceil(from / step) * step; at < from + span; at += step) {
     if (x(at) > width - RIGHT - 18 || x(at) < LEFT + 4) continue;
     element(svg, "text", { x: x(at), y: height - 4, "text-anchor": "middle" }, hours > 24 ? day(at) : clock(at));
   }

@@ -43,7 +43,7 @@ function show(frame) {
 
 function redraw() {
   const hours = Number(document.querySelector("[name=range]:checked").value);
-  const now = Date.parse(world.now), floor = world.decision?.floor, box = $("chart");
+  const now = Date.parse(world.now), floor = world.decision?.floor ?? undefined, box = $("chart");
   // It moves by pixels.
   const pixel = hours * 3600e3 / Math.max(box.clientWidth, 1);
   const key = [Math.floor(now / pixel), hours, floor, past.points.length, past.phases.length, box.clientWidth].join();
@@ -51,7 +51,7 @@ function redraw() {
   drawn = key;
   const oldest = now - 8 * 24 * 3600e3;
   past.points = past.points.filter(([at]) => at > oldest);
-  draw(box, { ...past, floor, now, hours });
+  draw(box, { ...past, floor, began: Date.parse(world.began), now, hours });
   const last = past.points.at(-1);
   const state = world.state === "stopped" ? "asleep" : world.state;
   box.setAttribute("aria-label", last

@@ -41,17 +41,18 @@ export function showWorld(world) {
   say("state", title);
   say("next", next);
   say("dns", world.leads_to === "instance" ? "the instance" : "the starter");
-  const seen = { ready: "answers", refused: "connection refused", "timed-out": "nobody there", "tls-failed": "bad certificate" };
+  const seen = { ready: "answers", refused: "refuses", "timed-out": "no answer", "tls-failed": "bad certificate" };
   say("app", seen[world.app.seen] ?? `${world.app.seen} ${world.app.status ?? ""}`.trim());
   showHealth(world);
   say("counts", `${world.counts.wakes} and ${world.counts.naps}`);
   say("hours", `${hours(world.asleep_seconds)}, ${hours(world.awake_seconds)}`);
   const share = Math.round(100 * world.asleep_seconds / Math.max(1, world.asleep_seconds + world.awake_seconds));
-  say("saved", world.saved === null ? `${share} % of the time` : `$${world.saved.toFixed(2)}, ${share} %`);
+  say("saved", world.saved === null ? "–" : `$${world.saved.toFixed(2)}`);
+  say("share", `${share} % of the time`);
   say("waiting", world.waiting ? `${world.waiting} ${world.waiting === 1 ? "person waits" : "people wait"} for the app.` : "Nobody waits.");
   const held = world.effective_speed !== world.speed;
   $("slow").hidden = !held;
-  if (held) say("slow", `At ×${world.effective_speed} while the window shows how it wakes`);
+  if (held) say("slow", `At ×${world.effective_speed} while this window waits`);
   // A screen reader hears of phases, not of each line.
   if (said !== title) say("said", said && `${time(world.now)}: ${title}`);
   said = title;
@@ -70,8 +71,11 @@ function showHealth({ healthy, checkers, checkers_well }) {
     dots.append(dot);
   }
   const words = document.createElement("small");
-  words.textContent = `${checkers_well} of ${checkers}: ${healthy ? "healthy" : "unhealthy"}`;
-  $("health").replaceChildren(dots, words);
+  words.textContent = healthy ? "healthy" : "unhealthy";
+  const count = document.createElement("span");
+  count.className = "sr";
+  count.textContent = `${checkers_well} of ${checkers} find it well: `;
+  $("health").replaceChildren(dots, count, words);
 }
 
 // ---- What happens
@@ -119,7 +123,7 @@ export function forgetLines() {
 
 function heading(at) {
   const item = document.createElement("li");
-  item.className = "day";
+  item.className = "heading";
   item.textContent = day(at, { weekday: "long", day: "numeric", month: "long" });
   item.dataset.day = at.slice(0, 10);
   return item;
