@@ -1,7 +1,7 @@
 # `make` alone prints what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-handoff soak fuzz build zips sam-local page screenshots snapshots host-boot clean
+.PHONY: help demo demo-wire test check bench bench-handoff soak fuzz build zips sam-local page screenshots snapshots host-boot clean
 
 TOOLS := .tools
 VENV := $(TOOLS)/venv
@@ -14,12 +14,19 @@ export SAM_CLI_TELEMETRY := 0
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/ready debug-binaries ## Watch the pair do its job on this machine, without AWS (first run: about 8 minutes)
+# Another port: `make demo PORT=5000`; 0 is any that is free.
+PORT ?= 4747
+demo: toolchain ## The sandbox: Catnap at work in a browser, without AWS (first run: about 2 minutes)
+	@cargo build --locked -p sandbox
+	@exec target/debug/sandbox --port $(PORT)
+
+demo-wire: $(VENV)/ready debug-binaries ## The real binaries do their job on this machine, told line by line (first run: about 8 minutes)
 	@$(PYTHON) wire/demo.py
 
 test: $(VENV)/ready $(TOOLS)/ubuntu/ready core-without-sdk page-binary ## Run all tests (first run: about 10 minutes)
 	cargo test --locked --workspace
 	cargo build --locked --bins
+	cargo build --locked -p sandbox
 	$(PYTHON) -m pytest -q wire
 
 check: $(VENV)/ready $(TOOLS)/checkov/ready $(TOOLS)/bin/cargo-deny ## Run what CI runs beside the tests: format, lints, licences, template
@@ -81,8 +88,10 @@ sam-local: build ## Run every sample event with `sam local invoke` (needs a Dock
 page: $(VENV)/ready page-binary ## Show the waiting page in each of its phases, on this machine
 	@$(PYTHON) wire/page/serve.py
 
-screenshots: $(VENV)/ready page-binary ## Take the README's screenshots of the waiting page anew (needs Chromium)
+screenshots: $(VENV)/ready page-binary ## Take the README's screenshots anew (needs Chromium)
 	@$(PYTHON) wire/page/serve.py --screenshots
+	@cargo build --locked -p sandbox
+	@PYTHONPATH=wire $(PYTHON) wire/sandbox/screenshots.py
 
 snapshots: $(VENV)/ready ## Write what the templates are translated to, as wire/snapshots has it, anew
 	$(PYTHON) wire/stack.py

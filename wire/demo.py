@@ -239,7 +239,7 @@ def kilo(count: float) -> str:
 
 
 def run() -> None:
-    starter, stopper = (binary(name, made_by="make demo") for name in ("starter", "stopper"))
+    starter, stopper = (binary(name, made_by="make demo-wire") for name in ("starter", "stopper"))
     narrator = Narrator()
     narrator.title("Catnap: an app naps when nobody uses it, and wakes when somebody comes")
     with contextlib.ExitStack() as stack:

@@ -47,4 +47,4 @@ def test_without_the_binaries_it_says_what_builds_them(tmp_path: Path) -> None:
     elsewhere = {**os.environ, "CATNAP_BIN_DIR": str(tmp_path)}
     told = subprocess.run(DEMO, capture_output=True, text=True, timeout=30, env=elsewhere)
     assert told.returncode == 1
-    assert told.stderr == f"\nThe demo went wrong: starter is not in {tmp_path}: `make demo` builds it\n"
+    assert told.stderr == f"\nThe demo went wrong: starter is not in {tmp_path}: `make demo-wire` builds it\n"

@@ -95,7 +95,7 @@ pub(crate) enum Traffic {
     /// Nobody.
     #[default]
     Quiet,
-    /// Somebody every few hours, in office hours.
+    /// Somebody every hour or so, in office hours.
     Some,
     /// Somebody every few minutes, at any hour.
     Busy,

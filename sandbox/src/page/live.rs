@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{Request, Response, StatusCode};
-use shared::model::{InstanceState, Point};
+use shared::model::{InstanceState, Point, Probe};
 use shared::sim::Browser;
 use tokio::sync::{broadcast, oneshot};
 
@@ -16,7 +16,7 @@ use super::pace::Pace;
 use super::people::People;
 use super::telling::Teller;
 use super::window::{self, Sent};
-use super::{app, frame};
+use super::{app, frame, pace};
 use crate::event::{Got, What};
 use crate::fault::Fault;
 use crate::sandbox::{Sandbox, Setup, SetupError};
@@ -30,7 +30,7 @@ const FIRST_SPEED: u32 = 60;
 /// The stopper's schedule at first, in minutes.
 const SCHEDULE: u32 = 5;
 /// A window whose page has not asked for so long is no longer waiting.
-const STILL_WAITS: Duration = Duration::from_secs(20);
+const STILL_WAITS: Duration = Duration::from_secs(45);
 
 /// What is asked of the world.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Live {
                 Err(RecvTimeoutError::Timeout) => {
                     let passed = last.elapsed();
                     last = Instant::now();
-                    let until = self.pace.beat(passed, self.sandbox.now(), self.is_watched_waking());
+                    let until = self.pace.beat(passed, self.sandbox.now(), self.limit());
                     self.go_on(until);
                     self.show();
                 }
@@ -120,10 +120,15 @@ impl Live {
         }
     }
 
-    /// Whether the window shows how it wakes.
-    fn is_watched_waking(&self) -> bool {
+    /// How fast time may be for who waits in the window, if somebody does.
+    fn limit(&self) -> Option<u32> {
         let wakes = self.state != InstanceState::Stopped;
-        self.is_waiting_page && wakes && self.last_sent.elapsed() < STILL_WAITS
+        let waits = self.is_waiting_page && wakes && self.last_sent.elapsed() < STILL_WAITS;
+        waits.then(|| self.watchable())
+    }
+
+    fn watchable(&self) -> u32 {
+        if self.sandbox.snapshot().app == Probe::Ready { pace::LEAVING } else { pace::WAKING }
     }
 
     fn go_on(&mut self, until: DateTime<Utc>) {
@@ -257,7 +262,6 @@ impl Live {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let is_page = parts.headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
-        let speed = self.pace.factor.min(super::pace::WATCHABLE);
         let Some(request) = window::outward(parts, body) else {
             let mut response = Response::new(b"This request cannot be passed on.\n".to_vec());
             *response.status_mut() = StatusCode::BAD_REQUEST;
@@ -265,6 +269,7 @@ impl Live {
         };
         let answer = self.sandbox.send("you", &mut self.browser, request);
         let status = answer.as_ref().ok().map(|(_, answer)| answer.status().as_u16());
+        let speed = self.pace.factor.min(self.watchable());
         let (got, response) = match answer {
             Ok((got, answer)) => (got, window::inward(answer, got, self.page_port, speed)),
             Err(why) => (Got::Nothing, window::no_answer(why, self.page_port)),

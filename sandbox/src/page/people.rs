@@ -73,7 +73,7 @@ impl People {
     fn after(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let minutes = match self.level {
             Traffic::Quiet => return None,
-            Traffic::Some => 60.0..300.0,
+            Traffic::Some => 15.0..120.0,
             Traffic::Busy => 3.0..20.0,
         };
         #[expect(clippy::cast_possible_truncation, reason = "seconds of some hours")]

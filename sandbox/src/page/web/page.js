@@ -100,9 +100,18 @@ for (const button of document.querySelectorAll("[data-act]")) {
 $("tags").addEventListener("change", ({ target }) => act({ do: "tag", tag: target.dataset.tag, on: target.checked }));
 $("faults").addEventListener("change", ({ target }) => act({ do: "fault", name: target.dataset.fault, on: target.checked }));
 for (const field of document.querySelectorAll("[data-set]")) {
-  field.addEventListener("change", () => act({ do: "set", parameter: field.dataset.set, value: field.value.trim() }));
+  field.addEventListener("change", async () => {
+    const parameter = field.dataset.set;
+    // What cannot be set stays as it was; the message has what was typed.
+    if (!await act({ do: "set", parameter, value: field.value.trim() })) field.value = world.settings[parameter];
+  });
 }
-$("schedule").addEventListener("change", ({ target }) => act({ do: "schedule", minutes: Number(target.value) }));
+$("schedule").addEventListener("change", async ({ target }) => {
+  const minutes = Number(target.value);
+  const done = Number.isInteger(minutes) && minutes >= 0 ? await act({ do: "schedule", minutes })
+    : tell(`“${target.value}” is no schedule: it takes a whole number of minutes`);
+  if (!done) target.value = world.schedule_minutes;
+});
 
 function set(field, value) {
   if (document.activeElement !== field && field.value !== value) field.value = value;

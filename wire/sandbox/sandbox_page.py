@@ -1,0 +1,84 @@
+"""The sandbox's page as a person has it: the program, and a browser tab that looks at it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import urllib.request
+from typing import Any, Iterator
+
+from emulator import ROOT
+from playwright.sync_api import FrameLocator, Locator, Page, expect
+
+BINARY = ROOT / "target" / "debug" / "sandbox"
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+
+
+@contextlib.contextmanager
+def running(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The program, and where its page is."""
+    if not BINARY.is_file():
+        raise FileNotFoundError(f"{BINARY} is missing: `cargo build -p sandbox` builds it")
+    pipe = subprocess.PIPE
+    with subprocess.Popen([BINARY, *arguments], stdout=pipe, stderr=pipe, text=True) as program:
+        try:
+            assert program.stdout
+            told = program.stdout.readline()
+            address = ADDRESS.search(told)
+            assert address, told
+            yield address[0], program
+        finally:
+            program.send_signal(signal.SIGINT)
+            program.wait(10)
+
+
+class Tab:
+    """What is on the page, by the names that people see."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.url = page, url
+
+    def act(self, **command: Any) -> None:
+        """Behind the page's back."""
+        body = json.dumps(command).encode()
+        request = urllib.request.Request(f"{self.url}/do", body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert answer.status == 200
+
+    def open(self) -> None:
+        self.page.goto(self.url)
+        expect(self.page.locator("#clock")).not_to_have_text("–")
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def choose(self, name: str) -> None:
+        self.page.get_by_role("radio", name=name, exact=True).check()
+
+    def switch(self, name: str) -> Locator:
+        return self.page.get_by_role("switch", name=name)
+
+    def field(self, name: str) -> Locator:
+        return self.page.get_by_label(name, exact=True)
+
+    @property
+    def window(self) -> FrameLocator:
+        return self.page.frame_locator("#frame")
+
+    @property
+    def state(self) -> Locator:
+        return self.page.locator("#state")
+
+    def line(self, text: str | re.Pattern[str]) -> Locator:
+        """The newest line of what happens that says this."""
+        return self.page.locator("#lines li").filter(has_text=text).first
+
+    def happens(self, text: str | re.Pattern[str], seconds: float = 15) -> None:
+        expect(self.line(text)).to_be_visible(timeout=seconds * 1000)
+
+    @property
+    def clock(self) -> str:
+        return self.page.locator("#clock").inner_text()
