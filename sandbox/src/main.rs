@@ -1,6 +1,7 @@
 //! The sandbox on the command line.
 //!
-//! Without arguments it serves the web page (`make demo`). `scenarios` lists them, `scenario NAME` plays one and prints its timeline, `soak` searches for faults.
+//! Without arguments it serves the web page (`make demo`). `scenarios` lists them, `scenario NAME` plays one and prints
+//! its timeline, `soak` searches for faults.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program to be read")]
 

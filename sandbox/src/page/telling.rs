@@ -57,14 +57,17 @@ pub(crate) struct Line {
 #[derive(Debug, Default)]
 pub(crate) struct Teller {
     next: usize,
-    last: HashMap<(Topic, String), Line>,
+    last: HashMap<(Topic, String), (String, Line)>,
 }
+
+/// As many streams are remembered; each visitor is one.
+const STREAMS: usize = 200;
 
 /// What is told of an event.
 #[derive(Debug, PartialEq)]
 struct Told {
     topic: Topic,
-    /// Lines of a stream that have the same mark and the same `same` are one.
+    /// Lines that follow each other in a stream with the same mark and the same `same` are one; with none, they never are.
     stream: String,
     same: String,
     mark: String,
@@ -76,11 +79,11 @@ impl Teller {
     /// The line of an event, if it has one.
     pub(crate) fn tell(&mut self, event: &Event) -> Option<Line> {
         let Told { topic, stream, same, mark, text, more } = told(&event.what)?;
-        let key = (topic, format!("{stream} {same}"));
-        // Another line of the stream ends the repetition.
-        self.last.retain(|(of, other), _| *of != topic || !other.starts_with(&stream) || *other == key.1);
-        let line = match self.last.remove(&key) {
-            Some(line) if !same.is_empty() && line.mark == mark => {
+        if self.last.len() > STREAMS {
+            self.last.clear();
+        }
+        let line = match self.last.remove(&(topic, stream.clone())) {
+            Some((before, line)) if !same.is_empty() && before == same && line.mark == mark => {
                 Line { until: event.at, times: line.times + 1, text, more, ..line }
             }
             _ => {
@@ -88,7 +91,7 @@ impl Teller {
                 Line { n: self.next, at: event.at, until: event.at, times: 1, topic, mark, text, more }
             }
         };
-        self.last.insert(key, line.clone());
+        self.last.insert((topic, stream), (same, line.clone()));
         Some(line)
     }
 }
@@ -139,20 +142,14 @@ fn told(what: &What) -> Option<Told> {
             };
             once(Topic::Visitor, mark, text)
         }
-        What::Call { by, operation, refused, .. } => match refused {
-            None => once(Topic::Call, "taken", format!("{operation} by the {by}")),
-            Some(why) => {
-                let (mark, text) = ("refused".into(), format!("{operation} by the {by} is refused"));
-                Some(Told {
-                    topic: Topic::Call,
-                    stream: (*by).into(),
-                    same: why.clone(),
-                    mark,
-                    text,
-                    more: why.clone(),
-                })
-            }
-        },
+        What::Call { by, operation, refused, .. } => {
+            let (mark, text) = match refused {
+                None => ("taken", format!("{operation} by the {by}")),
+                Some(_) => ("refused", format!("{operation} by the {by} is refused")),
+            };
+            let (mark, more) = (mark.into(), refused.clone().unwrap_or_default());
+            Some(Told { topic: Topic::Call, stream: (*by).into(), same: more.clone(), mark, text, more })
+        }
         What::Turned { what } => once(Topic::You, "turned", what.clone()),
         What::Broken { law } => once(Topic::World, "broken", law.clone()),
         What::World(happening) => {

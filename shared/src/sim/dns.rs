@@ -34,7 +34,7 @@ pub struct Browser {
     resolver: Option<(DateTime<Utc>, Lead)>,
     own: Option<(DateTime<Utc>, Lead)>,
     connection: Option<Connection>,
-    way: Option<Way>,
+    last: Option<(Lead, Way)>,
 }
 
 /// How a browser knows where to send a request.
@@ -67,7 +67,7 @@ impl Default for Browser {
             resolver: None,
             own: None,
             connection: None,
-            way: None,
+            last: None,
         }
     }
 }
@@ -82,23 +82,23 @@ impl Browser {
             Lead::Gateway => now - connection.used < self.gateway_closes_after,
             Lead::Instance => now - connection.used < CONNECTION_KEPT && connection.boot == boot,
         });
-        self.way = Some(Way::Connection);
-        let to = open.map_or_else(|| self.look_up(now, answer), |connection| connection.to);
+        let known = open.map(|connection| (connection.to, Way::Connection));
+        let (to, way) = known.unwrap_or_else(|| self.look_up(now, answer));
+        self.last = Some((to, way));
         self.connection = Some(Connection { to, used: now, boot });
         to
     }
 
-    fn look_up(&mut self, now: DateTime<Utc>, (lead, ttl): (Lead, TimeDelta)) -> Lead {
+    fn look_up(&mut self, now: DateTime<Utc>, (lead, ttl): (Lead, TimeDelta)) -> (Lead, Way) {
         if let Some((_, lead)) = self.own.filter(|(until, _)| now < *until) {
-            self.way = Some(Way::OwnCache);
-            return lead;
+            return (lead, Way::OwnCache);
         }
         let known = self.resolver.filter(|(until, _)| now < *until);
-        self.way = Some(if known.is_some() { Way::Resolver } else { Way::Route53 });
+        let way = if known.is_some() { Way::Resolver } else { Way::Route53 };
         let (until, lead) = known.unwrap_or((now + ttl, lead));
         self.resolver = Some((until, lead));
         self.own = Some((now + self.keeps_dns, lead));
-        lead
+        (lead, way)
     }
 
     /// It has a connection to API Gateway from before.
@@ -106,16 +106,16 @@ impl Browser {
         self.connection = Some(Connection { to: Lead::Gateway, used: now, boot: now });
     }
 
+    /// Where its last request went, and how it knew that.
+    #[must_use]
+    pub fn last_way(&self) -> Option<(Lead, Way)> {
+        self.last
+    }
+
     /// It asks its resolver anew, and opens no connection.
     pub(super) fn resolve(&mut self, now: DateTime<Utc>, answer: (Lead, TimeDelta)) {
         self.own = None;
         self.look_up(now, answer);
-    }
-
-    /// How it knew where to send its last request.
-    #[must_use]
-    pub fn way(&self) -> Option<Way> {
-        self.way
     }
 
     /// The connection broke: the next request opens another.

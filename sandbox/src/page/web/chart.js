@@ -40,7 +40,7 @@ export function draw(box, { points, phases, floor, began, now, hours }) {
   }
   // More datapoints than pixels: the highest of those that share one.
   const bars = new Map();
-  const wide = Math.max(1, x(from + FIVE_MINUTES) - LEFT - 1);
+  const each = x(from + FIVE_MINUTES) - LEFT, wide = Math.max(1, each < 4 ? each : each - 1);
   for (const [at, value] of shown) {
     const key = Math.floor(x(at) / Math.max(wide, 2));
     if (!bars.has(key) || bars.get(key)[1] < value) bars.set(key, [at, value]);
