@@ -270,12 +270,22 @@ impl From<Fetch> for Of {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Until {
     /// Until then, such as 2026-01-31T18:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = |text: &str| crate::verbs::read_time(text).map_err(|it| format!("it {it}")))]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) until: Option<chrono::DateTime<chrono::Utc>>,
     /// For so long, such as 90m, 3h or 2d
     #[arg(long = "for", value_name = "TIME", conflicts_with = "until",
-        value_parser = |text: &str| crate::verbs::read_duration(text).map_err(|it| format!("it {it}")))]
+        value_parser = duration)]
     pub(crate) lasts: Option<chrono::TimeDelta>,
+}
+
+#[cfg(feature = "aws")]
+fn time(text: &str) -> Result<chrono::DateTime<chrono::Utc>, String> {
+    crate::verbs::read_time(text).map_err(|error| format!("it {error}"))
+}
+
+#[cfg(feature = "aws")]
+fn duration(text: &str) -> Result<chrono::TimeDelta, String> {
+    crate::verbs::read_duration(text).map_err(|error| format!("it {error}"))
 }
 
 #[cfg(feature = "aws")]

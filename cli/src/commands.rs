@@ -177,7 +177,7 @@ fn tell(set_up: &SetUp, words: &str) -> Result<u8, Failure> {
 fn without(set_up: &SetUp, act: Act) -> Result<u8, Failure> {
     match act {
         Act::Nothing(words) => tell(set_up, &words),
-        Act::Refuse(why) => Err(Failure::Refused(format!("{} {why}; --force does it all the same", set_up.host))),
+        Act::Refuse(why) => Err(Failure::Refused(format!("{} {why}", set_up.host))),
         Act::Start | Act::StartOnceStopped | Act::Stop => Ok(0),
     }
 }

@@ -32,7 +32,7 @@ use plan::Options;
 use recording::Recording;
 use terminal::say;
 
-/// The status of a command that could not do its work, as far from the doctor's 0, 1 and 2 as monitoring systems want it.
+/// The status of a command that could not do its work: beside the doctor's 0, 1 and 2, as monitoring systems want it.
 const FAILED: u8 = 3;
 
 /// What a user can mend.

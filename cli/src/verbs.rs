@@ -30,8 +30,10 @@ pub fn wake(state: InstanceState, hold: Hold, force: bool) -> Act {
         (InstanceState::Pending, _) => Act::Nothing("is waking up already".into()),
         (state, _) if state.is_gone() => Act::Refuse("is deleted and does not come back".into()),
         (_, Hold::Yes { until }) if !force => Act::Refuse(match until {
-            Some(until) => format!("is on hold until {}", until.format("%Y-%m-%d %H:%M UTC")),
-            None => "is on hold".into(),
+            Some(until) => {
+                format!("is on hold until {}; --force wakes it all the same", until.format("%Y-%m-%d %H:%M UTC"))
+            }
+            None => "is on hold; --force wakes it all the same".into(),
         }),
         (InstanceState::Stopping, _) => Act::StartOnceStopped,
         _ => Act::Start,
@@ -154,8 +156,13 @@ mod tests {
             (Pending, Hold::No, false, Act::Nothing("is waking up already".into())),
             (Running, held, false, Act::Nothing("is awake already".into())),
             (Terminated, Hold::No, true, Act::Refuse("is deleted and does not come back".into())),
-            (Stopped, held, false, Act::Refuse("is on hold".into())),
-            (Stopping, until, false, Act::Refuse("is on hold until 2026-03-01 20:00 UTC".into())),
+            (Stopped, held, false, Act::Refuse("is on hold; --force wakes it all the same".into())),
+            (
+                Stopping,
+                until,
+                false,
+                Act::Refuse("is on hold until 2026-03-01 20:00 UTC; --force wakes it all the same".into()),
+            ),
             (Stopped, held, true, Act::Start),
         ] {
             assert_eq!(wake(state, hold, force), act, "{state:?} {hold:?} {force}");

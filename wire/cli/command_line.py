@@ -17,5 +17,6 @@ class Catnap:
     def __call__(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         command = [str(binary("catnap")), *arguments]
         return subprocess.run(
-            command, env={**self.environment, **more}, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+            command, env={**self.environment, **more}, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=60,
         )

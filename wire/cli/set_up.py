@@ -160,16 +160,26 @@ class SetUp:
         outputs = {"HealthCheckId": self.check, "StopperFunction": f"{STACK}-Stopper-1"}
         trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
                                 "Action": "sts:AssumeRole"}]}
-        template = {
+        template: dict[str, Any] = {
             "Parameters": {name: {"Type": "String"} for name in self.parameters},
             "Resources": {"StarterRole": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}}},
             "Outputs": {name: {"Value": value} for name, value in outputs.items()},
         }
+        if self.parameters["Host"] == "new":
+            template["Resources"]["NewHostStack"] = self._new_host()
         given = [{"ParameterKey": name, "ParameterValue": value} for name, value in self.parameters.items()]
         call = self.cloudformation.create_stack if first else self.cloudformation.update_stack
         call(StackName=STACK, TemplateBody=json.dumps(template), Parameters=given)
         if first:
             self.add_schedule()
+
+    def _new_host(self) -> dict[str, Any]:
+        """The instance as a stack of its own brings it: by its outputs."""
+        template = {"Resources": {"Wait": {"Type": "AWS::SQS::Queue"}}, "Outputs": {"InstanceId": {"Value": self.instance}}}
+        s3 = self.moto.client("s3", "us-east-1")
+        s3.create_bucket(Bucket="templates")
+        s3.put_object(Bucket="templates", Key="host", Body=json.dumps(template))
+        return {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "https://s3.amazonaws.com/templates/host"}}
 
     def add_schedule(self, state: str = "ENABLED", expression: str = "rate(1 hour)") -> None:
         self.scheduler.create_schedule(**self._schedule(state, expression))

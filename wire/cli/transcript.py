@@ -1,7 +1,7 @@
 """Transcripts: what the command line prints, as a reader sees it, held against what it prints now.
 
-A transcript is a part of a Markdown file with ```console blocks: `$ catnap …`, then its output, then `[exit N]` if that
-is not 0.
+A transcript is a part of a Markdown file with ```console blocks: `$ catnap …`, then its output, then `[exit N]` if
+that is not 0.
 With CATNAP_UPDATE=1 what is printed now is written into the file, to be looked at in the diff.
 """
 

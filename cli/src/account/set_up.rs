@@ -50,7 +50,8 @@ pub(crate) enum SetUpError {
     #[error("no instance belongs to {0}: catnap doctor says what is missing")]
     NoInstance(HostName),
     #[error(
-        "NetworkIn of {0} has no datapoints in the last {1} days: was it asleep? catnap plan --days 63 looks further back"
+        "NetworkIn of {0} has no datapoints in the last {1} days: was it asleep?\n\
+         catnap plan --days 63 looks as far back as CloudWatch can"
     )]
     NoTraffic(InstanceId, i64),
     #[error("{1} instances belong to {0}: say which with --domain or --instance")]
