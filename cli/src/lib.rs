@@ -10,7 +10,6 @@ mod chart;
 #[cfg(feature = "aws")]
 mod commands;
 pub mod doctor;
-#[cfg(any(feature = "aws", test))]
 pub mod drill;
 mod plan;
 mod recording;

@@ -14,9 +14,9 @@ class Catnap:
 
     environment: dict[str, str]
 
-    def __call__(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *arguments: str, seconds: float = 60, **more: str) -> subprocess.CompletedProcess[str]:
         command = [str(binary("catnap")), *arguments]
         return subprocess.run(
             command, env={**self.environment, **more}, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=60,
+            capture_output=True, text=True, timeout=seconds,
         )

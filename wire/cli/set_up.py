@@ -10,12 +10,12 @@ import json
 import ssl
 import threading
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from scene import NOISE, Target, utc_now
 from stand import Moto
-from datetime import timedelta
 
 HOST = "app.example.com"
 STACK = "catnap"
@@ -175,11 +175,13 @@ class SetUp:
 
     def _new_host(self) -> dict[str, Any]:
         """The instance as a stack of its own brings it: by its outputs."""
-        template = {"Resources": {"Wait": {"Type": "AWS::SQS::Queue"}}, "Outputs": {"InstanceId": {"Value": self.instance}}}
+        outputs = {"InstanceId": {"Value": self.instance}}
+        template = {"Resources": {"Wait": {"Type": "AWS::SQS::Queue"}}, "Outputs": outputs}
         s3 = self.moto.client("s3", "us-east-1")
         s3.create_bucket(Bucket="templates")
         s3.put_object(Bucket="templates", Key="host", Body=json.dumps(template))
-        return {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "https://s3.amazonaws.com/templates/host"}}
+        at = {"TemplateURL": "https://s3.amazonaws.com/templates/host"}
+        return {"Type": "AWS::CloudFormation::Stack", "Properties": at}
 
     def add_schedule(self, state: str = "ENABLED", expression: str = "rate(1 hour)") -> None:
         self.scheduler.create_schedule(**self._schedule(state, expression))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from datetime import timedelta
 from typing import Any
 
@@ -166,6 +167,12 @@ def test_the_month_s_hours_and_what_they_saved(set_up: SetUp, catnap: Catnap) ->
     assert shown["month"]["hours_awake"] == pytest.approx(hours - asleep, abs=0.2)
     assert shown["month"]["hours_asleep"] == pytest.approx(asleep, abs=0.2)
     assert shown["month"]["saved"] == pytest.approx(asleep * 0.5, abs=0.11)
+
+
+def test_a_watched_status_goes_on(set_up: SetUp, catnap: Catnap) -> None:
+    with pytest.raises(subprocess.TimeoutExpired) as ended:
+        catnap("status", "--watch", seconds=3)
+    assert (ended.value.stdout or b"").startswith(f"{HOST} ({set_up.instance}) is awake since ".encode())
 
 
 def test_status_changes_nothing(set_up: SetUp, catnap: Catnap) -> None:
