@@ -7,6 +7,7 @@ use starter::HttpApp;
 
 use crate::account::{Account, Session, SetUp, SetUpError};
 use crate::arguments::{Command, Of, Output, Until};
+use crate::drill::times::seconds;
 use crate::drill::{self, Clock, Drilled, Step};
 use crate::terminal::{clear_screen, patiently, say, talk};
 use crate::verbs::{self, Act, TagChange};
@@ -130,7 +131,7 @@ async fn drill(account: &Account, of: Of, force: bool, dry_run: bool, output: Ou
     };
     let sleep = async |time: chrono::TimeDelta| tokio::time::sleep(time.to_std().unwrap_or_default()).await;
     let clock = Clock { now: Utc::now, sleep };
-    let told = |step: Step, took: chrono::TimeDelta| talk(&format!("{} after {} s", step.words(), took.num_seconds()));
+    let told = |step: Step, took: chrono::TimeDelta| talk(&format!("{} after {} s", step.words(), seconds(took)));
     let times = drill::drill(&account.cloud, &HttpApp::default(), &drilled, &clock, told).await?;
     let key = config::LAST_DRILL.tag.unwrap_or_default();
     let last = instance.tags.get(key).and_then(|last| last.parse().ok());

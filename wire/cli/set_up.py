@@ -29,6 +29,7 @@ class SetUp:
     """`names` has the ids that moto chose by chance, each with the one that a transcript shows."""
 
     moto: Moto
+    at: str | None = None  # the instance's address; else moto chooses
     parameters: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
 
@@ -54,7 +55,7 @@ class SetUp:
     # ---- EC2
 
     def _make_instance(self) -> None:
-        self.instance = self.moto.run_instance({}, utc_now() - timedelta(hours=5))
+        self.instance = self.moto.run_instance({}, utc_now() - timedelta(hours=5), self.at)
         self.known(self.instance, "i-0123456789abcdef0")
         described = self.moto.describe(self.instance)
         self.address = self.known(described["PublicIpAddress"], "203.0.113.10")

@@ -52,6 +52,12 @@ impl Step {
     }
 }
 
+/// Whole seconds, to the nearest.
+#[must_use]
+pub fn seconds(took: TimeDelta) -> u32 {
+    u32::try_from((took.num_milliseconds() + 500) / 1_000).unwrap_or_default()
+}
+
 /// When a drill was, and the seconds of each of its steps: the tag `catnap:last-drill`.
 ///
 /// On the instance, and so the same for all who operate it, from wherever they do.
@@ -69,8 +75,7 @@ impl Times {
     }
 
     pub(crate) fn set(&mut self, step: Step, took: TimeDelta) {
-        let seconds = u32::try_from((took.num_milliseconds() + 500) / 1_000).unwrap_or_default();
-        self.seconds[step as usize] = Some(seconds);
+        self.seconds[step as usize] = Some(seconds(took));
     }
 
     /// What a visitor waited, from the waiting page to the app on the screen.
