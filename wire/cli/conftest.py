@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Iterator
@@ -12,6 +13,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from certificates import Authority  # noqa: E402
 from command_line import Catnap  # noqa: E402
+from emulator import binary  # noqa: E402
 from set_up import HOST, Front, SetUp  # noqa: E402
 from stand import Moto, clean_environment  # noqa: E402
 
@@ -33,6 +35,13 @@ def set_up(moto: Moto) -> SetUp:
     made = SetUp(moto)
     made.deploy()
     return made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def whole() -> None:
+    """Quick tests leave a binary without AWS behind, in the same place."""
+    help_of_it = subprocess.run([str(binary("catnap")), "--help"], capture_output=True, text=True, timeout=60).stdout
+    assert "doctor" in help_of_it, "catnap was built without AWS: cargo build --locked --bins"
 
 
 @pytest.fixture
