@@ -25,6 +25,8 @@ const CALL: Duration = Duration::from_millis(120);
 /// How long the app takes for an answer, and a connection that nobody answers until it is given up.
 const APP: Duration = Duration::from_millis(40);
 const NO_ANSWER: Duration = Duration::from_secs(3);
+/// How long the starter waits for DNS.
+const DNS: Duration = Duration::from_secs(2);
 
 /// One environment's way to the cloud.
 #[derive(Debug, Clone)]
@@ -172,9 +174,46 @@ impl Cloud for Port {
     }
 }
 
+impl Port {
+    /// Goes to the app through the weather, which may take all of `patience`. Gives what to do with the answer.
+    async fn way_to_app(&self, operation: &'static str, patience: Duration) -> Way {
+        sleep(APP).await;
+        let weather = self.core.weather(operation);
+        let slow = weather.iter().filter_map(|weather| match weather {
+            Weather::Slow(time) => time.to_std().ok(),
+            _ => None,
+        });
+        let slow: Duration = slow.sum();
+        sleep(slow.min(patience)).await;
+        if slow >= patience {
+            Way::TooLong
+        } else if weather.iter().any(|weather| matches!(weather, Weather::Refused(_))) {
+            Way::Blocked
+        } else if weather.contains(&Weather::AnswerLost) {
+            Way::AnswerLost
+        } else {
+            Way::Free
+        }
+    }
+}
+
+/// What a request to the app met on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Free,
+    Blocked,
+    AnswerLost,
+    TooLong,
+}
+
 impl App for Port {
     async fn probe(&self, to: &Destination, path: &str) -> Probe {
-        sleep(APP).await;
+        match self.way_to_app("Probe", NO_ANSWER).await {
+            Way::Free => {}
+            Way::Blocked => return Probe::Refused,
+            Way::AnswerLost => return Probe::Broken,
+            Way::TooLong => return Probe::TimedOut,
+        }
         let probe = self.core.sim().probe(to, path).await;
         if probe == Probe::TimedOut {
             sleep(NO_ANSWER).await;
@@ -188,16 +227,24 @@ impl App for Port {
         request: Request<Vec<u8>>,
         limits: Limits,
     ) -> Result<Response<Vec<u8>>, Unforwarded> {
-        sleep(APP).await;
+        let left = (limits.until - self.core.now()).to_std().unwrap_or_default();
+        let way = self.way_to_app("Forward", left).await;
+        match way {
+            Way::Blocked => return Err(Unforwarded::NotReached(Probe::Refused)),
+            Way::TooLong => return Err(Unforwarded::TimedOut),
+            Way::Free | Way::AnswerLost => {}
+        }
         let answer = self.core.sim().forward(to, request, limits).await;
         if matches!(answer, Err(Unforwarded::NotReached(Probe::TimedOut))) {
             sleep(NO_ANSWER).await;
         }
-        answer
+        if way == Way::AnswerLost { Err(Unforwarded::Broken) } else { answer }
     }
 
     async fn addresses(&self, host: &HostName) -> Vec<IpAddr> {
-        sleep(APP).await;
-        self.core.sim().addresses(host).await
+        match self.way_to_app("LookUp", DNS).await {
+            Way::Free => self.core.sim().addresses(host).await,
+            _ => Vec::new(),
+        }
     }
 }

@@ -48,7 +48,8 @@ pub enum Deed {
     Bot,
     /// Something goes wrong for so long.
     Fault(Fault, TimeDelta),
-    /// The calls of an operation meet this for so long; an empty name is every operation.
+    /// The calls of an operation meet this for so long; an empty name is every one, to the
+    /// app as well.
     Weather(&'static str, Weather, TimeDelta),
     /// Another tick, beside the schedule.
     Tick,
@@ -98,7 +99,7 @@ impl Deed {
     }
 }
 
-const OPERATIONS: [&str; 8] = [
+const OPERATIONS: [&str; 11] = [
     "",
     "DescribeInstances",
     "StartInstances",
@@ -107,6 +108,9 @@ const OPERATIONS: [&str; 8] = [
     "GetHealthCheck",
     "GetHealthCheckStatus",
     "GetMetricData",
+    "Probe",
+    "Forward",
+    "LookUp",
 ];
 const TROUBLES: [Trouble; 8] = [
     Trouble::NotFound,
