@@ -6,7 +6,7 @@ use shared::model::InstanceState;
 
 use crate::event::{Event, Step, What};
 use crate::sandbox::{Sandbox, SetupError};
-use crate::story::{Act, Story};
+use crate::story::{Act, Deed, Story};
 use crate::visitor::Visitor;
 
 /// What came of a story.
@@ -78,6 +78,7 @@ impl Run<'_> {
         let told: Vec<_> = told.collect();
         self.broken.splice(0..0, told);
         self.functions_fail_only_in_bad_weather();
+        self.only_people_wake_it();
     }
 
     fn run(&mut self, time: TimeDelta) {
@@ -214,6 +215,26 @@ impl Run<'_> {
         });
         if !arrived {
             self.broken.push("the pair recovers: the last visitor does not get the app".into());
+        }
+    }
+
+    /// The starter starts it while someone is there, or for the wake call of a page; never for bots alone.
+    fn only_people_wake_it(&mut self) {
+        let calls = self.story.acts.iter().filter(|act| act.deed == Deed::WakeCall);
+        let calls: Vec<_> = calls.map(|act| self.story.setup.began + act.at).collect();
+        let mut there = 0_usize;
+        for Event { at, what } in &self.events {
+            match what {
+                What::Visitor { step: Step::Comes, .. } => there += 1,
+                What::Visitor { step: Step::Leaves | Step::GivesUp { .. }, .. } => there = there.saturating_sub(1),
+                What::Call { by: "starter", operation: "StartInstances", .. } if there == 0 => {
+                    let called = |call: &DateTime<Utc>| (*call..*call + TimeDelta::seconds(60)).contains(at);
+                    if !calls.iter().any(called) {
+                        self.broken.push(format!("only people wake it: started for nobody at {at}"));
+                    }
+                }
+                _ => {}
+            }
         }
     }
 
