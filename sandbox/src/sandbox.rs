@@ -17,7 +17,7 @@ use tokio::time::sleep_until;
 
 use crate::core::Core;
 use crate::crowd;
-use crate::event::{Event, Got, What};
+use crate::event::{Event, What};
 use crate::fault::{Fault, Weather};
 use crate::visitor::{self, Visitor};
 use crate::world::{API, APP, NoAnswer, World};
@@ -322,11 +322,7 @@ impl Sandbox {
         let what = format!("{}: {}", if on { "from now on" } else { "no more" }, fault.words());
         self.turn(&what, |sim, instance, check| fault.switch(on, sim, (instance, check), delay));
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        if on {
-            faults.insert(fault)
-        } else {
-            faults.remove(&fault)
-        };
+        _ = if on { faults.insert(fault) } else { faults.remove(&fault) };
     }
 
     /// The faults that are on.
