@@ -162,6 +162,16 @@ def test_it_begins_anew(tab: Tab) -> None:
     assert minutes(tab.clock) < 9 * 60
 
 
+def test_time_stands_while_nobody_looks(new_tab: NewTab) -> None:
+    with running("--port", "0") as (url, _):
+        time.sleep(0.5)
+        tab = new_tab()
+        tab.page.goto(url)
+        expect(tab.page.get_by_role("radio", name="×60", exact=True)).to_be_checked()
+        expect(tab.page.locator("#clock")).to_contain_text("08:00")
+        expect(tab.page.locator("#clock")).to_contain_text("08:01")
+
+
 def test_two_tabs_see_the_same(new_tab: NewTab) -> None:
     one, other = new_tab(), new_tab()
     one.press("A visitor")

@@ -109,7 +109,9 @@ impl Live {
             match asks.recv_timeout(BEAT.saturating_sub(last.elapsed())) {
                 Ok(ask) => self.take(ask),
                 Err(RecvTimeoutError::Timeout) => {
-                    let passed = last.elapsed();
+                    // Who opens the page later has missed nothing.
+                    let is_seen = self.watchers.receiver_count() > 0;
+                    let passed = if is_seen { last.elapsed() } else { Duration::ZERO };
                     last = Instant::now();
                     let until = self.pace.beat(passed, self.sandbox.now(), self.limit());
                     self.go_on(until);

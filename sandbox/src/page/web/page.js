@@ -4,6 +4,7 @@ import { forgetLines, say, showAnswered, showLines, showWorld } from "./show.js"
 
 const $ = (id) => document.getElementById(id);
 const past = { points: [], phases: [] };
+const LOST = "The sandbox does not answer. Is it still running?";
 let world = null, path = "/", drawn = "";
 
 // ---- The world
@@ -15,10 +16,12 @@ function follow() {
     if (frame.is_whole) begin();
     show(frame);
   };
-  events.onopen = () => document.body.removeAttribute("data-lost");
+  // A stream that only fell behind is there again at once.
+  let lost = 0;
+  events.onopen = () => clearTimeout(lost);
   events.onerror = () => {
-    document.body.dataset.lost = "";
-    tell("The sandbox does not answer. Is it still running?");
+    clearTimeout(lost);
+    lost = setTimeout(tell, 2e3, LOST);
   };
 }
 
@@ -81,7 +84,7 @@ async function act(command) {
     else $("toast").hidden = true;
     return !error;
   } catch {
-    tell("The sandbox does not answer. Is it still running?");
+    tell(LOST);
     return false;
   }
 }
@@ -140,7 +143,8 @@ function faultSwitch({ name, words }) {
 // ---- The window
 
 function open(to) {
-  path = to.startsWith("/") ? to : `/${to}`;
+  const within = to.replace(/^(https?:\/\/)?app\.example\.com/, "");
+  path = within.startsWith("/") ? within : `/${within}`;
   $("path").value = path;
   $("start").hidden = true;
   $("frame").hidden = false;
