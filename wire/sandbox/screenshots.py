@@ -46,7 +46,7 @@ def waking(browser: Browser, url: str) -> None:
 
 
 def a_day_later(browser: Browser, url: str) -> None:
-    tab = open_tab(browser, url, 1280, 900, "dark")
+    tab = open_tab(browser, url, 1280, 860, "dark")
     tab.act(do="traffic", level="some")
     tab.act(do="skip", minutes=24 * 60)
     tab.act(do="traffic", level="quiet")

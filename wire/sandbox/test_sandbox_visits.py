@@ -108,6 +108,16 @@ def test_a_fault_is_told_to_the_visitor(tab: Tab, fault: str, told: str) -> None
     expect(tab.window.get_by_role("heading", name=told)).to_be_visible(timeout=15_000)
 
 
+def test_an_app_that_crashes_is_shown_as_that(tab: Tab) -> None:
+    tab.press("A visitor")
+    tab.act(do="skip", minutes=20)
+    expect(tab.state).to_have_text("Awake")
+    tab.switch("The app does not come up").check()
+    expect(tab.state).to_have_text("Awake, and not well")
+    expect(tab.page.locator("#app")).to_have_text("refuses")
+    tab.happens("The app no longer answers")
+
+
 def test_once_a_fault_ends_the_visitor_gets_in(tab: Tab) -> None:
     fault = tab.switch("AWS has no room for this instance type")
     fault.check()

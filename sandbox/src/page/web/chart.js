@@ -51,7 +51,7 @@ export function draw(box, { points, phases, floor, began, now, hours }) {
   }
   if (floor !== undefined) {
     element(svg, "line", { class: "floor", x1: LEFT, x2: width - RIGHT, y1: y(floor), y2: y(floor) });
-    element(svg, "text", { class: "floor-text", x: LEFT + 6, y: y(floor) - 5 }, `noise floor ${bytes(floor)}`);
+    element(svg, "text", { class: "floor-text", x: width - RIGHT - 6, y: y(floor) - 5, "text-anchor": "end" }, `noise floor ${bytes(floor)}`);
   }
   const strip = TOP + plot + GAP;
   phases.forEach(([at, state], index) => {

@@ -1,6 +1,7 @@
 // Shows the world: its state, its facts, and the lines of what happens.
 const $ = (id) => document.getElementById(id);
 const LINES = 300;
+const BOOT = 300e3; // longer is no boot, the pair says as well
 
 // Text that did not change is left alone.
 export function say(id, text) {
@@ -19,7 +20,8 @@ function look(world) {
     case "stopping": return ["dozing", "Falling asleep", "It can be woken as soon as it has stopped."];
     case "running":
       if (answers) return ["awake", "Awake", naps(world)];
-      if (world.app.seen === "refused") return ["waking", "Waking: the app starts", "The instance is on, nothing answers on it yet."];
+      if (world.app.seen === "refused" && Date.parse(world.now) - Date.parse(world.launched_at) < BOOT)
+        return ["waking", "Waking: the app starts", "The instance is on, nothing answers on it yet."];
       return ["trouble", "Awake, and not well", "Whoever reaches it gets no good answer."];
     default: return ["trouble", world.state, ""];
   }
