@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
@@ -14,9 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from front import API, APP, Front, World, serving
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
-CHROMIUM = os.environ.get("CATNAP_CHROMIUM", "/usr/bin/chromium")
 PERSON = ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
           "Chrome/156.0.0.0 Safari/537.36")  # a browser with somebody in front of it
 HOME = f"https://{APP}/"
@@ -27,16 +24,6 @@ def arguments(front: Front) -> list[str]:
     names = [f"MAP {name} 127.0.0.1:{front.port}" for name in ("*.example.com", "*.example.org", API)]
     rules = ",".join([*names, "MAP * ~NOTFOUND"])
     return ["--no-sandbox", "--ignore-certificate-errors", f"--host-resolver-rules={rules}"]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    if not Path(CHROMIUM).exists():
-        reason = f"no Chromium at {CHROMIUM}: sudo apt-get install chromium, or set CATNAP_CHROMIUM"
-        if os.environ.get("CATNAP_REQUIRE_BROWSER") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return CHROMIUM
 
 
 @pytest.fixture(scope="session")
@@ -73,12 +60,6 @@ def front(only_front: Front) -> Front:
     only_front.forget()
     only_front.world.begin()
     return only_front
-
-
-@pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
-from sandbox_page import Tab, running
+from playwright.sync_api import Browser, BrowserContext, Playwright
+from sandbox_page import NewTab, Tab, running
 
-CHROMIUM = os.environ.get("CATNAP_CHROMIUM", "/usr/bin/chromium")
 PERSON = ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
           "Chrome/156.0.0.0 Safari/537.36")  # the starter knows a headless browser by its name
 
@@ -22,19 +19,10 @@ def sandbox() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def sandbox_browser() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        reason = f"no Chromium at {CHROMIUM}: sudo apt-get install chromium, or set CATNAP_CHROMIUM"
-        if os.environ.get("CATNAP_REQUIRE_BROWSER") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-NewTab = Callable[..., Tab]
+def sandbox_browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
@@ -55,8 +43,8 @@ def new_tab(sandbox_browser: Browser, sandbox: str) -> Iterator[NewTab]:
         return tab
 
     begin = Tab(None, sandbox)  # type: ignore[arg-type]
-    begin.act(do="restart")
     begin.act(do="speed", factor=0)
+    begin.act(do="restart")
     yield new
     for context in contexts:
         context.close()

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import urllib.request
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 from emulator import ROOT
 from playwright.sync_api import FrameLocator, Locator, Page, expect
@@ -82,3 +82,7 @@ class Tab:
     @property
     def clock(self) -> str:
         return self.page.locator("#clock").inner_text()
+
+
+# Opens the page in a browser of its own.
+NewTab = Callable[..., Tab]

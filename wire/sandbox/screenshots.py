@@ -27,8 +27,8 @@ def open_tab(browser: Browser, url: str, width: int, height: int, scheme: str) -
     size = {"width": width, "height": height}
     page = browser.new_page(viewport=size, color_scheme=scheme, user_agent=PERSON, reduced_motion="reduce")
     tab = Tab(page, url)
-    tab.act(do="restart")
     tab.act(do="speed", factor=0)
+    tab.act(do="restart")
     tab.open()
     return tab
 

@@ -8,9 +8,8 @@ import subprocess
 import time
 
 import pytest
-from conftest import NewTab
 from playwright.sync_api import expect
-from sandbox_page import BINARY, Tab, running
+from sandbox_page import BINARY, NewTab, Tab, running
 
 FAULTS = [
     "AWS has no room for this instance type", "The account's quota is used up", "EC2 throttles starts",

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import axe_playwright_python
 import pytest
-from conftest import NewTab
 from playwright.sync_api import Page, expect
-from sandbox_page import Tab
+from sandbox_page import NewTab, Tab
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

@@ -37,7 +37,7 @@ const STILL_WAITS: Duration = Duration::from_secs(45);
 pub(crate) enum Ask {
     /// Something is to be done.
     Do(Command, oneshot::Sender<Result<(), String>>),
-    /// The window sends a request; with the port of the page that shows it.
+    /// The window sends a request.
     Send(Box<Request<Vec<u8>>>, oneshot::Sender<Response<Vec<u8>>>),
     /// A page wants to see: all there is as JSON, and from then on what changes.
     Watch(oneshot::Sender<(String, broadcast::Receiver<String>)>),
@@ -72,7 +72,7 @@ impl Live {
     pub(crate) fn new((page_port, window_port): (u16, u16)) -> Result<Self, SetupError> {
         let sandbox = new_world()?;
         let now = sandbox.now();
-        let mut stage = Self {
+        let mut live = Self {
             page_port,
             window_port,
             pace: Pace::new(FIRST_SPEED, now),
@@ -97,9 +97,9 @@ impl Live {
             watchers: broadcast::Sender::new(256),
             sandbox,
         };
-        stage.fresh.phases.push(Phase { at: now, state: InstanceState::Stopped });
-        stage.gather();
-        Ok(stage)
+        live.fresh.phases.push(Phase { at: now, state: InstanceState::Stopped });
+        live.gather();
+        Ok(live)
     }
 
     /// Lives as long as somebody may ask.
@@ -253,8 +253,8 @@ impl Live {
 
     fn restart(&mut self) -> Result<(), String> {
         let fresh = Self::new((self.page_port, self.window_port)).map_err(|error| error.to_string())?;
-        let watchers = std::mem::replace(self, fresh).watchers;
-        self.watchers = watchers;
+        let before = std::mem::replace(self, fresh);
+        (self.watchers, self.pace.factor) = (before.watchers, before.pace.factor);
         _ = self.watchers.send(self.all());
         Ok(())
     }
