@@ -17,7 +17,7 @@ use tokio::time::sleep_until;
 
 use crate::core::Core;
 use crate::crowd;
-use crate::event::{Event, What};
+use crate::event::{Event, Got, What};
 use crate::fault::{Fault, Weather};
 use crate::visitor::{self, Visitor};
 use crate::world::{API, APP, NoAnswer, World};

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use shared::model::InstanceState;
+use shared::steer::LET_GO;
 
 use crate::event::{Event, Step, What};
 use crate::sandbox::{Sandbox, SetupError};
@@ -170,6 +171,9 @@ impl Run<'_> {
         let ticks = setup.schedule * 2;
         let known_late = setup.metric_delay + TimeDelta::minutes(5);
         let mut bound = self.sandbox.idle() + ticks + known_late + setup.phases.stopping;
+        if self.setting("CATNAP_STEER") == "true" {
+            bound += LET_GO + known_late + ticks; // they are led away, and the last of them has to be seen
+        }
         let began = self.sandbox.now();
         // A scanner may keep it, and comes again.
         for _ in 0..60 {
@@ -181,6 +185,7 @@ impl Run<'_> {
             let is_a_reason = match reason.as_str() {
                 "active" | "recent" | "busy" => at.is_some_and(|at| self.sandbox.now() - at < bound),
                 "window" => true,
+                "idle" => self.setting("CATNAP_STEER") == "true", // visitors are being led away
                 "sick" => self.setting("CATNAP_ON_SICK") == "keep",
                 _ => false,
             };

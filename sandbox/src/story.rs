@@ -99,7 +99,7 @@ impl Deed {
     }
 }
 
-const OPERATIONS: [&str; 11] = [
+const OPERATIONS: [&str; 14] = [
     "",
     "DescribeInstances",
     "StartInstances",
@@ -108,6 +108,9 @@ const OPERATIONS: [&str; 11] = [
     "GetHealthCheck",
     "GetHealthCheckStatus",
     "GetMetricData",
+    "UpdateHealthCheck",
+    "ChangeTagsForResource",
+    "ListTagsForResource",
     "Probe",
     "Forward",
     "LookUp",
@@ -145,10 +148,15 @@ impl Story {
 fn setup(seed: u64) -> Setup {
     let rng = &mut random(seed, "setup");
     let mut pick = |all: &[&'static str]| all.choose(rng).copied().unwrap_or_default().to_owned();
+    let schedule = TimeDelta::minutes(pick(&["5", "5", "15", "60"]).parse().unwrap_or(5));
+    let handoff = pick(&["bridge", "bridge", "poll"]);
+    let may_steer = handoff == "bridge" && schedule <= TimeDelta::minutes(10); // the template's own rule
+    let steer = (may_steer && pick(&["true", "false"]) == "true").to_string();
     let settings = [
         ("CATNAP_IDLE_MINUTES", pick(&["5", "15", "30", "60", "120"])),
         ("CATNAP_WAKE_ON", pick(&["visit", "visit", "request"])),
-        ("CATNAP_HANDOFF", pick(&["bridge", "bridge", "poll"])),
+        ("CATNAP_HANDOFF", handoff),
+        ("CATNAP_STEER", steer),
         ("CATNAP_ON_SICK", pick(&["nap", "nap", "keep"])),
         ("CATNAP_BOOT_DEADLINE_SECONDS", pick(&["60", "300", "600"])),
         ("CATNAP_KEEP_AWAKE", pick(&["", "", "", "Mon-Sun 11:00-12:30 Europe/Berlin"])),
@@ -165,7 +173,7 @@ fn setup(seed: u64) -> Setup {
         began: DateTime::<Utc>::from_timestamp(1_772_524_800, 0).unwrap_or_default() + seconds(0, 7 * 86_400),
         seed,
         settings: settings.map(|(name, value)| (name.into(), value)).into(),
-        schedule: TimeDelta::minutes(*[5, 5, 15, 60].choose(rng).unwrap_or(&5)),
+        schedule,
         phases,
         check: (HealthCheckConfig { kind, interval_seconds, regions, disabled: false }, rng.random_range(1..5)),
         ttl,

@@ -81,8 +81,10 @@ pub enum HealthCheck {
     Steered {
         /// Its configuration.
         config: HealthCheckConfig,
-        /// When a visitor, or a wake, last turned it home.
-        home_since: Option<DateTime<Utc>>,
+        /// Since when.
+        since: DateTime<Utc>,
+        /// To the instance: for a visitor, or after a wake.
+        home: bool,
     },
 }
 
@@ -233,7 +235,12 @@ pub fn floor(facts: &Facts<'_>) -> Floor {
         HealthCheck::Seen { config, .. } | HealthCheck::Steered { config, .. } => Some(config),
         _ => None,
     };
-    let known_until = known_until(facts).unwrap_or(facts.now);
+    // What came since it is steered came without checkers, and would teach too low a floor.
+    let steered_since = match facts.health_check {
+        HealthCheck::Steered { since, .. } => *since,
+        _ => facts.now,
+    };
+    let known_until = known_until(facts).unwrap_or(facts.now).min(steered_since);
     let Policy { idle, boot_deadline: boot, steer: pauses, .. } = facts.policy;
     noise::floor(check, facts.network_in, known_until, LeftOut { idle, boot, pauses })
 }
@@ -315,7 +322,7 @@ fn sick_since(facts: &Facts<'_>) -> Option<DateTime<Utc>> {
 /// When somebody was last seen at the starter.
 fn last_visit(facts: &Facts<'_>) -> Option<DateTime<Utc>> {
     let turned_home = match facts.health_check {
-        HealthCheck::Steered { home_since, .. } => *home_since,
+        HealthCheck::Steered { since, home: true, .. } => Some(*since),
         _ => None,
     };
     last_sign(facts.visits).max(turned_home)

@@ -41,8 +41,12 @@ const ONE_IN: usize = 3;
 /// Checkers in each region: about two, ±30 % (measured; AWS does not document it).
 const CHECKERS_PER_REGION: f64 = 2.0 * 1.3;
 /// Less than this part of the bound came while no checker looked: they send at least 0.43 of what they may, and the
-/// scanners next to nothing.
-const PAUSE: f64 = 0.3;
+/// scanners next to nothing…
+const PAUSE: f64 = 0.4;
+/// …and a datapoint in which they paused for a part only may be a little more. Where there are pauses, so many of the
+/// lowest may be of that kind; else it is the lowest tenth that noise is looked for from.
+const LOWEST_QUARTER: usize = 4;
+const LOWEST_TENTH: usize = 10;
 /// Bytes on the wire for one at IP level, where the instance's counter sees Ethernet.
 const ETHERNET: f64 = 1.25;
 /// Scanners, ARP, NTP and the like, for each five minutes.
@@ -119,7 +123,8 @@ pub fn floor(
     if pauses {
         lately.retain(|value| *value >= PAUSE * bound);
     }
-    let below = (lately.len() >= A_FEW).then(|| top_of_noise(&lately, slack)).filter(|top| *top < bound);
+    let lowest = if pauses { LOWEST_QUARTER } else { LOWEST_TENTH };
+    let below = (lately.len() >= A_FEW).then(|| top_of_noise(&lately, lowest, slack)).filter(|top| *top < bound);
     let above = || {
         let hours = i32::try_from((idle.num_minutes() + 59) / 60).unwrap_or(i32::MAX).max(1);
         let mut least = f64::INFINITY;
@@ -160,15 +165,15 @@ fn flat_top(sorted: &[f64], period: TimeDelta, slack: f64) -> Option<f64> {
     let long_enough = i32::try_from(sorted.len()).is_ok_and(|count| period * count >= FLAT_FOR);
     let median = *sorted.get(sorted.len() / 2)?;
     let is_flat = long_enough && median <= FLAT * sorted[sorted.len() / 10];
-    let top = is_flat.then(|| top_of_noise(sorted, slack).min(FLAT * median))?;
+    let top = is_flat.then(|| top_of_noise(sorted, LOWEST_TENTH, slack).min(FLAT * median))?;
     Some(top).filter(|top| *top <= MOST * period.as_seconds_f64() / 300.0)
 }
 
-/// How high the noise reaches. Visitors only ever add to it, so it is the lowest heap of samples: begun at the lowest
-/// tenth and widened as long as more samples lie within reach of its middle. How far that is, the lower half of the
+/// How high the noise reaches. Visitors only ever add to it, so it is the lowest heap of samples: begun at the
+/// `lowest` part and widened as long as more samples lie within reach of its middle. How far that is, the lower half of the
 /// heap tells, in which there are no visitors.
-fn top_of_noise(sorted: &[f64], slack: f64) -> f64 {
-    let mut top = sorted[(sorted.len() / 10).max(1)] + slack;
+fn top_of_noise(sorted: &[f64], lowest: usize, slack: f64) -> f64 {
+    let mut top = sorted[(sorted.len() / lowest).max(1)] + slack;
     loop {
         let heap = &sorted[..sorted.partition_point(|value| *value <= top)];
         let middle = heap[heap.len() / 2];

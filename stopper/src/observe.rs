@@ -111,12 +111,12 @@ impl Target {
             Err(error) => return self.know(Err(error)),
         };
         let config = HealthCheckConfig { disabled: false, ..steering.config };
-        let steered = |home_since| HealthCheck::Steered { config, home_since };
+        let steered = |since, home| HealthCheck::Steered { config, since, home };
         match steering.stance() {
             Stance::Checked => self.know(Ok(config)),
             Stance::ByHand => self.know(Ok(HealthCheckConfig { disabled: true, ..config })),
-            Stance::Away { .. } | Stance::Closed { .. } => self.health_check = steered(None),
-            Stance::Home { since } => self.health_check = steered(Some(since)),
+            Stance::Away { since } | Stance::Closed { since } => self.health_check = steered(since, false),
+            Stance::Home { since } => self.health_check = steered(since, true),
         }
         self.steering = Some((id, steering));
     }
