@@ -13,7 +13,7 @@ use super::window::Sent;
 use crate::event::What;
 use crate::sandbox::Snapshot;
 
-/// How many lines are kept for a page that is opened later, and how much of the past.
+/// How many lines are kept and sent at once, and how much of the past is.
 const LINES: usize = 300;
 const PAST: TimeDelta = TimeDelta::days(8);
 
@@ -57,12 +57,15 @@ impl Kept {
         self.lines.is_empty() && self.points.is_empty() && self.phases.is_empty()
     }
 
-    /// Adds a line, in the place of the one with its number.
+    /// Adds a line, in the place of the one with its number; the oldest makes room for it.
     pub(crate) fn line(&mut self, line: Line) {
-        match self.lines.iter_mut().rev().find(|other| other.n == line.n) {
+        let is_new = self.lines.last().is_none_or(|last| last.n < line.n);
+        match self.lines.iter_mut().rev().find(|other| !is_new && other.n == line.n) {
             Some(other) => *other = line,
-            None => self.lines.push(line),
+            None if is_new => self.lines.push(line),
+            None => {} // long past
         }
+        self.lines.drain(..self.lines.len().saturating_sub(LINES));
     }
 
     /// Adds what is new, and forgets what is long past.
@@ -70,7 +73,6 @@ impl Kept {
         fresh.lines.into_iter().for_each(|line| self.line(line));
         self.points.extend(fresh.points);
         self.phases.extend(fresh.phases);
-        self.lines.drain(..self.lines.len().saturating_sub(LINES));
         let Some(newest) = self.points.last().map(|point| point.at) else { return };
         self.points.drain(..self.points.partition_point(|point| newest - point.at > PAST));
         let past = self.phases.partition_point(|phase| newest - phase.at > PAST);
@@ -145,6 +147,7 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::telling::Topic;
     use super::*;
     use serde_json::json;
 
@@ -159,6 +162,26 @@ mod tests {
         }
         assert_eq!(kept.points.len(), 9);
         assert_eq!(kept.phases, [Phase { at: at(1), state: InstanceState::Running }]);
+    }
+
+    #[test]
+    fn the_newest_lines_are_kept_each_once() {
+        let line = |n, times| Line {
+            n,
+            at: DateTime::UNIX_EPOCH,
+            until: DateTime::UNIX_EPOCH,
+            times,
+            topic: Topic::World,
+            mark: String::new(),
+            text: String::new(),
+            more: String::new(),
+        };
+        let mut kept = Kept::default();
+        (1..=LINES + 5).for_each(|n| kept.line(line(n, 1)));
+        kept.line(line(LINES, 2));
+        kept.line(line(2, 7)); // makes way long ago
+        assert_eq!((kept.lines.len(), kept.lines[0].n), (LINES, 6));
+        assert_eq!(kept.lines.iter().filter(|line| line.times == 2).map(|line| line.n).collect::<Vec<_>>(), [LINES]);
     }
 
     #[test]

@@ -90,6 +90,7 @@ const NAMES = {
   stopper: "stopper", starter: "starter", call: "EC2", world: "", visitor: "visitor", request: "request", you: "you",
 };
 const shown = new Map();
+let newest = 0; // the number of the newest line
 
 function fill(item, line) {
   const mark = document.createElement("span");
@@ -120,6 +121,7 @@ function fill(item, line) {
 
 export function forgetLines() {
   shown.clear();
+  newest = 0;
   $("lines").replaceChildren();
 }
 
@@ -135,14 +137,16 @@ export function showLines(lines, isNew) {
   const list = $("lines"), stays = list.scrollTop > 4 ? list.scrollHeight - list.scrollTop : null;
   for (const line of lines) {
     let item = shown.get(line.n);
+    if (!item && line.n <= newest) continue; // long past, and no longer here
     if (!item) {
+      newest = line.n;
       item = document.createElement("li");
       item.dataset.topic = line.topic;
       item.dataset.mark = line.mark;
       if (isNew) item.className = "new";
-      const newest = list.firstElementChild;
+      const first = list.firstElementChild;
       // A day's name stands above its lines, of which the newest comes first.
-      if (newest?.dataset.day === line.at.slice(0, 10)) newest.after(item);
+      if (first?.dataset.day === line.at.slice(0, 10)) first.after(item);
       else {
         list.prepend(item);
         list.prepend(heading(line.at));
