@@ -125,7 +125,8 @@ async fn starting_and_stopping(cloud: &impl Cloud, stand: &Stand, pass: impl Asy
     let running = look().await;
     assert_eq!(running.state, InstanceState::Running);
     assert!(running.launched_at > before.launched_at, "LaunchTime is the last start");
-    assert_eq!((running.state_reason, running.stopped_at), (None, None));
+    let reason = running.state_reason.filter(|code| !code.is_empty()); // moto has an empty one
+    assert_eq!((reason, running.stopped_at), (None, None));
     cloud.start(&stand.sleeper).await.expect("a start of what runs does nothing");
     cloud.stop(&stand.sleeper).await.unwrap();
     let stopping = look().await;
