@@ -75,6 +75,7 @@ const CHECKS: &[Examine] = &[
     health::kind,
     health::disabled,
     health::inverted,
+    health::steered,
     health::protocol,
     health::server_name,
     health::unhealthy,

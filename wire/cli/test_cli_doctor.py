@@ -119,6 +119,15 @@ def routes_of_the_root(it: SetUp) -> None:
     it.add_route("ANY /")
 
 
+def left_steered(it: SetUp) -> None:
+    """As the stopper does before a nap; and then Steer was set back."""
+    it.route53.update_health_check(HealthCheckId=it.check, Disabled=True, Inverted=True)
+    version = it.route53.get_health_check(HealthCheckId=it.check)["HealthCheck"]["HealthCheckVersion"]
+    mark = f"away {version} {utc_now().strftime('%Y-%m-%dT%H:%M:%SZ')}"
+    it.route53.change_tags_for_resource(
+        ResourceType="healthcheck", ResourceId=it.check, AddTags=[{"Key": "catnap:steered", "Value": mark}])
+
+
 def gone(it: SetUp) -> None:
     it.ec2.terminate_instances(InstanceIds=[it.instance])
 
@@ -216,6 +225,7 @@ BROKEN: list[tuple[str, Callable[[SetUp], None]]] = [
         Type="CALCULATED", IPAddress=None, Port=None, RequestInterval=None, FailureThreshold=None)),
     ("health-check-disabled", health(Disabled=True)),
     ("health-check-inverted", health(Inverted=True)),
+    ("health-check-steered", left_steered),
     ("health-check-protocol", health(Port=443)),
     ("health-check-sni", new_check(Type="HTTPS", Port=443)),
     ("domain", lambda it: it.api.delete_domain_name(DomainName=HOST)),

@@ -4,6 +4,7 @@ use aws_sdk_route53::types::{ResourceRecordSet, ResourceRecordSetFailover, RrTyp
 use chrono::{TimeDelta, Utc};
 use shared::cloud::Cloud;
 use shared::model::HostName;
+use shared::steer::Stance;
 
 use super::{Account, is, unread};
 use crate::doctor::{Alias, Check, Failover, Read, Record, Zone};
@@ -68,10 +69,13 @@ impl Account {
             return Ok(None);
         };
         // For a hint alone: who may not ask does without.
-        let healthy = match id.parse() {
-            Ok(id) => self.cloud.is_healthy(&id, Utc::now() - OBSERVED_WITHIN).await.ok(),
-            Err(_) => None,
-        };
+        let (mut healthy, mut stance) = (None, Stance::ByHand);
+        if let Ok(id) = id.parse() {
+            healthy = self.cloud.is_healthy(&id, Utc::now() - OBSERVED_WITHIN).await.ok();
+            if let Ok(steering) = self.cloud.steering(&id).await {
+                stance = steering.stance();
+            }
+        }
         Ok(Some(Check {
             id: id.into(),
             kind: config.r#type().as_str().into(),
@@ -82,6 +86,7 @@ impl Account {
             sni: config.enable_sni().unwrap_or(false),
             disabled: config.disabled().unwrap_or(false),
             inverted: config.inverted().unwrap_or(false),
+            stance,
             healthy,
         }))
     }

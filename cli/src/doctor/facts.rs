@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use shared::config::{Config, ConfigError};
 use shared::model::{HostName, Instance, InstanceId};
+use shared::steer::Stance;
 
 /// What was read, or why it could not be.
 pub type Read<T> = Result<T, Unread>;
@@ -119,6 +120,8 @@ pub struct Check {
     pub disabled: bool,
     /// Says the contrary of what it sees.
     pub inverted: bool,
+    /// Who leads visitors by it.
+    pub stance: Stance,
     /// What Route 53 says now, where it was asked.
     pub healthy: Option<bool>,
 }

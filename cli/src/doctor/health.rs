@@ -1,5 +1,8 @@
 //! The health check: it has to see the instance itself, and nothing else.
 
+use shared::model::InstanceState;
+use shared::steer::{self, Stance};
+
 use super::commands::{address as address_of, aws, upsert_primary};
 use super::{Check, Facts, Failover, Finding};
 
@@ -99,7 +102,7 @@ pub(super) fn kind(facts: &Facts) -> Option<Finding> {
 }
 
 pub(super) fn disabled(facts: &Facts) -> Option<Finding> {
-    let check = facts.check().filter(|check| check.disabled)?;
+    let check = facts.check().filter(|check| check.disabled && check.stance == Stance::ByHand)?;
     Some(Finding::error(
         "health-check-disabled",
         format!("the health check {} is disabled", check.id),
@@ -110,13 +113,36 @@ pub(super) fn disabled(facts: &Facts) -> Option<Finding> {
 }
 
 pub(super) fn inverted(facts: &Facts) -> Option<Finding> {
-    let check = facts.check().filter(|check| check.inverted)?;
+    let check = facts.check().filter(|check| check.inverted && check.stance == Stance::ByHand)?;
     Some(Finding::error(
         "health-check-inverted",
         format!("the health check {} is inverted", check.id),
         "It says the contrary of what it sees: visitors go to the starter while the app is up, and to the sleeping \
          instance else. Something that steered the failover may have left it so.",
         update(check, "--no-inverted"),
+    ))
+}
+
+/// What Catnap itself has set with `Steer` is well as long as it comes to an end.
+pub(super) fn steered(facts: &Facts) -> Option<Finding> {
+    let (check, instance) = (facts.check()?, &facts.machine()?.instance);
+    let config = facts.stack.as_ref().and_then(|stack| stack.config.as_ref().ok());
+    let is_off = config.is_some_and(|config| !config.policy.steer);
+    let runs = instance.state == InstanceState::Running;
+    let what = match check.stance {
+        Stance::Checked | Stance::ByHand => return None,
+        _ if is_off => "Catnap has steered it, and Steer is off now",
+        stance if steer::is_stuck(stance, instance, facts.now) => {
+            "it keeps visitors from an instance that has been running for an hour"
+        }
+        Stance::Home { .. } if !runs => "it leads visitors to an instance that does not run",
+        _ => return None,
+    };
+    Some(Finding::error(
+        "health-check-steered",
+        format!("the health check {} is left steered: {what}", check.id),
+        "Its checkers do not look, so the failover does not follow the app.",
+        update(check, "--no-disabled --no-inverted"),
     ))
 }
 
@@ -154,8 +180,8 @@ pub(super) fn unhealthy(facts: &Facts) -> Option<Finding> {
         .as_ref()
         .and_then(|stack| stack.config.as_ref().ok())
         .map_or(chrono::TimeDelta::minutes(5), |config| config.boot_deadline);
-    let up = instance.state == shared::model::InstanceState::Running && facts.now - instance.launched_at > longest_boot;
-    if check.healthy != Some(false) || !up || check.inverted {
+    let up = instance.state == InstanceState::Running && facts.now - instance.launched_at > longest_boot;
+    if check.healthy != Some(false) || !up || check.inverted || check.stance != Stance::Checked {
         return None;
     }
     Some(Finding::error(

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use chrono::TimeDelta;
 use shared::config::Config;
 use shared::model::{Instance, InstanceState};
+use shared::steer::Stance;
 
 use super::*;
 
@@ -65,6 +66,7 @@ fn well() -> Facts {
             sni: false,
             disabled: false,
             inverted: false,
+            stance: Stance::Checked,
             healthy: Some(true),
         })),
         domain: Ok(Some(Domain {
@@ -133,6 +135,15 @@ fn records(facts: &mut Facts) -> &mut Vec<Record> {
 }
 fn health(facts: &mut Facts) -> &mut Check {
     facts.health_check.as_mut().unwrap().as_mut().unwrap()
+}
+fn steering(facts: &mut Facts) {
+    set(facts, &[("CATNAP_STEER", "true")]);
+    schedule(facts).expression = "rate(5 minutes)".into();
+}
+fn away(facts: &mut Facts, minutes: i64) {
+    let since = facts.now - TimeDelta::minutes(minutes);
+    let check = health(facts);
+    (check.disabled, check.inverted, check.stance) = (true, true, Stance::Away { since });
 }
 fn domain(facts: &mut Facts) -> &mut Domain {
     facts.domain.as_mut().unwrap().as_mut().unwrap()
@@ -206,8 +217,19 @@ const BROKEN: &[(&str, bool, Break)] = &[
     ("health-check-type", false, |it| {
         *health(it) = Check { kind: "CALCULATED".into(), address: None, name: None, port: None, ..health(it).clone() };
     }),
-    ("health-check-disabled", true, |it| health(it).disabled = true),
-    ("health-check-inverted", true, |it| health(it).inverted = true),
+    ("health-check-disabled", true, |it| (health(it).disabled, health(it).stance) = (true, Stance::ByHand)),
+    ("health-check-inverted", true, |it| (health(it).inverted, health(it).stance) = (true, Stance::ByHand)),
+    ("health-check-steered", true, |it| away(it, 10)),
+    ("health-check-steered", true, |it| {
+        steering(it);
+        away(it, 61);
+    }),
+    ("health-check-steered", true, |it| {
+        steering(it);
+        instance(it).state = InstanceState::Stopped;
+        let since = it.now;
+        (health(it).disabled, health(it).stance) = (true, Stance::Home { since });
+    }),
     ("health-check-protocol", true, |it| {
         health(it).port = Some(443);
     }),
@@ -288,6 +310,10 @@ fn a_right_set_up_has_no_finding_asleep_or_awake_with_a_stack_or_without() {
     let mut by_hand = well();
     (by_hand.stack, by_hand.schedule) = (None, Ok(None));
     assert_eq!(names(&by_hand), [""; 0]);
+    let mut led_away = well();
+    steering(&mut led_away);
+    away(&mut led_away, 10);
+    assert_eq!(names(&led_away), [""; 0]);
     let mut with_others = well();
     instance(&mut with_others).tags.insert("catnap:hold".into(), "2026-03-01T19:00:00Z".into());
     certificate(&mut with_others).names = vec!["*.example.com".into()];
