@@ -116,7 +116,8 @@ def test_settings_change_while_it_runs(tab: Tab) -> None:
     for name, value in (("IdleMinutes", "15"), ("HourlyPrice", "3"), ("KeepAwake", "Mon-Fri 06:00-07:00 Europe/Berlin")):
         tab.field(name).fill(value)
         tab.field(name).press("Enter")
-    for name, value in (("WakeOn", "click"), ("Handoff", "poll"), ("DryRun", "true"), ("DryRun", "false")):
+    for name, value in (("WakeOn", "click"), ("Steer", "true"), ("Steer", "false"), ("Handoff", "poll"),
+                        ("DryRun", "true"), ("DryRun", "false")):
         tab.field(name).select_option(value)
         tab.happens(f"is {value}")
     tab.field("Schedule, in minutes").fill("2")
@@ -133,6 +134,14 @@ def test_settings_change_while_it_runs(tab: Tab) -> None:
     tab.act(do="skip", minutes=25)
     expect(tab.state).to_have_text("Asleep")  # after 15 quiet minutes, not 60
     expect(tab.page.locator("#saved")).not_to_have_text("$0.00")
+
+
+def test_with_steer_visitors_are_led_away_before_the_nap(tab: Tab) -> None:
+    tab.field("Steer").select_option("true")
+    tab.press("Start it there")
+    tab.act(do="skip", minutes=90)
+    tab.happens("visitors have been led to the starter")
+    expect(tab.state).to_have_text("Asleep")
 
 
 @pytest.mark.parametrize(("name", "value", "told"), [

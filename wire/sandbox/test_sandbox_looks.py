@@ -95,5 +95,5 @@ def test_all_is_reached_by_keyboard(tab: Tab) -> None:
                                       " || it.id || it.name)(document.activeElement)"))
     wanted = {"speed", "skip", "restart", "path", "first", "visit", "bot-kind", "bot", "traffic", "range", "requests",
               "lines", "app-down", "stop", "start", "tick", "cold", "hold", "protect", "IdleMinutes", "schedule",
-              "WakeOn", "Handoff", "HourlyPrice", "DryRun", "KeepAwake"}
+              "WakeOn", "Handoff", "Steer", "HourlyPrice", "DryRun", "KeepAwake"}
     assert wanted - reached == set()

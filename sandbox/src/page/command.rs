@@ -137,10 +137,11 @@ impl Tag {
 }
 
 /// The settings that can be changed on the page, and what they are at first.
-pub(crate) const SETTINGS: [(Setting, &str); 6] = [
+pub(crate) const SETTINGS: [(Setting, &str); 7] = [
     (config::IDLE_MINUTES, "60"),
     (config::WAKE_ON, "visit"),
     (config::HANDOFF, "bridge"),
+    (config::STEER, "false"),
     (config::KEEP_AWAKE, ""),
     (config::HOURLY_PRICE, "0.0416"), // a t3.medium's in us-east-1
     (config::DRY_RUN, "false"),
