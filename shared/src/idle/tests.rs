@@ -3,6 +3,7 @@ use crate::model::{CheckKind, Point};
 
 mod outlook;
 mod properties;
+mod steered;
 mod timelines;
 
 /// The world of one target, in minutes before `now`.
@@ -232,6 +233,10 @@ fn row_6_without_a_failover_nobody_could_wake_it_again() {
     let status = points(1, 180, 3, 1.0);
     let disabled = idle().but(|it| it.health_check = HealthCheck::Seen { config, status });
     assert_eq!(kept(&disabled), KeepReason::FailoverOff { because: Unwakeable::HealthCheckDisabled });
+    for because in [Unwakeable::NoName, Unwakeable::SharedName] {
+        let unfindable = idle().but(|it| it.health_check = HealthCheck::OfNoUse(because));
+        assert_eq!(kept(&unfindable), KeepReason::FailoverOff { because });
+    }
     // 5 KB in five minutes: below what scanners alone may send… and 31 KB without a check is activity.
     let meant = idle().but(|it| it.health_check = HealthCheck::MeantNone);
     assert!(matches!(kept(&meant), KeepReason::Active { .. }));
