@@ -46,18 +46,19 @@ def flags(target: Target) -> tuple[bool, bool]:
     return config.get("Disabled", False), config.get("Inverted", False)
 
 
-def mark(target: Target) -> str:
+def mark(target: Target, which: str = "catnap:steered") -> str:
     tags = target.moto.client("route53").list_tags_for_resource(ResourceType="healthcheck", ResourceId=target.check)
-    return {tag["Key"]: tag["Value"] for tag in tags["ResourceTagSet"]["Tags"]}["catnap:steered"]
+    found = {tag["Key"]: tag["Value"] for tag in tags["ResourceTagSet"]["Tags"]}
+    return found[which]
 
 
-def minutes_later(target: Target, minutes: int) -> None:
+def minutes_later(target: Target, minutes: int, which: str = "catnap:steered") -> None:
     """Nobody can turn the binaries' clock on: what is written beside the health check is set back instead."""
-    lead, version, _ = mark(target).split(" / ")[0].split(" ")
+    lead, version, _ = mark(target, which).split(" / ")[0].split(" ")
     since = (utc_now() - timedelta(minutes=minutes)).isoformat(timespec="seconds").replace("+00:00", "Z")
     target.moto.client("route53").change_tags_for_resource(
         ResourceType="healthcheck", ResourceId=target.check,
-        AddTags=[{"Key": "catnap:steered", "Value": f"{lead} {version} {since}"}],
+        AddTags=[{"Key": which, "Value": f"{lead} {version} {since}"}],
     )
 
 
@@ -80,10 +81,10 @@ def test_away_before_a_nap_home_after_a_wake_and_back_to_the_checkers(moto: Moto
     with starter(environment) as function:
         page = function.invoke(http_event())
         assert (page["statusCode"], page["body"]) == (200, "hello"), page
-    assert (flags(target), mark(target).split()[0]) == ((True, False), "home")
+    assert (flags(target), mark(target, "catnap:steered-home").split()[0]) == ((True, False), "home")
     tick(environment)
     assert flags(target) == (True, False), "for five minutes"
-    minutes_later(target, 6)
+    minutes_later(target, 6, "catnap:steered-home")
     tick(environment)
     assert flags(target) == (False, False)
 

@@ -128,7 +128,7 @@ pub trait Cloud: Send + Sync {
     /// How a health check is set that may be steered (GetHealthCheck; while it is disabled ListTagsForResource as well).
     fn steering(&self, id: &HealthCheckId) -> impl Future<Output = Result<Steering, CloudError>> + Send;
 
-    /// Writes the tag `catnap:steered` of a health check (ChangeTagsForResource).
+    /// Writes one of the two tags of a health check that tell who steers it (ChangeTagsForResource).
     fn mark(&self, id: &HealthCheckId, marks: &Marks) -> impl Future<Output = Result<(), CloudError>> + Send;
 
     /// Sets where a health check leads visitors, if it still has this version (UpdateHealthCheck).

@@ -14,8 +14,10 @@ use serde::Serialize;
 
 use crate::model::{HealthCheckConfig, Instance, InstanceState, Unreadable};
 
-/// The tag on the health check that tells Catnap's own steering from a person's.
-pub const MARK_TAG: &str = "catnap:steered";
+/// The tags on the health check that tell Catnap's own steering from a person's: the stopper writes the first, the
+/// starter the second. Should both steer at once, Route 53 takes one of the two changes, and the mark of that one must
+/// not have been written over by the other.
+pub const MARK_TAGS: [&str; 2] = ["catnap:steered", "catnap:steered-home"];
 
 /// After so long nobody is led to the old address any more: a resolver keeps it 60 s, and Firefox, which keeps a
 /// name longest, 60 s more and up to 60 s while it asks anew (measured: `wire/handoff/MEASURED.md`).
@@ -102,6 +104,15 @@ impl FromStr for Mark {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks(pub Vec<Mark>);
 
+impl Marks {
+    /// The tag that they belong into.
+    #[must_use]
+    pub fn tag(&self) -> &'static str {
+        let is_home = self.0.first().is_some_and(|next| next.lead == Lead::Home);
+        MARK_TAGS[usize::from(is_home)]
+    }
+}
+
 impl fmt::Display for Marks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let marks: Vec<_> = self.0.iter().map(ToString::to_string).collect();
@@ -126,7 +137,7 @@ pub struct Steering {
     pub inverted: bool,
     /// Counted up by each change of it (GetHealthCheck, `HealthCheckVersion`).
     pub version: i64,
-    /// What is written beside it.
+    /// What is written beside it, in both tags.
     pub marks: Marks,
 }
 

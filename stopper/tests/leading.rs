@@ -177,6 +177,22 @@ async fn a_visitor_between_the_look_and_the_stop_is_not_shut_out() {
 }
 
 #[tokio::test]
+async fn of_two_who_steer_at_once_the_one_that_comes_first_is_known_for_it() {
+    for [first, second] in [[Lead::Home, Lead::Closed], [Lead::Closed, Lead::Home], [Lead::Home, Lead::Home]] {
+        let world = World::new();
+        world.lead(Lead::Away).await;
+        let seen = world.steering().await;
+        let [won, lost] = [first, second].map(async |lead| {
+            (&world.sim).steer(&check_id(0), &seen, lead, world.now()).await.map_err(|error| error.trouble)
+        });
+        assert_eq!((won.await, lost.await), (Ok(()), Err(Trouble::Outdated)));
+        let since = world.now();
+        let stance = if first == Lead::Home { Stance::Home { since } } else { Stance::Closed { since } };
+        assert_eq!(world.stance().await, stance, "{first:?} before {second:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_person_set_is_left_alone_and_no_nap_comes_of_it() {
     for (disabled, inverted) in [(true, false), (true, true), (false, true)] {
         let world = World::new();

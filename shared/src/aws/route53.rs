@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::errors::{cloud_error, incomplete};
 use crate::cloud::Page;
 use crate::model::{CheckKind, HealthCheckConfig, HealthCheckId};
-use crate::steer::{Lead, MARK_TAG, Marks, Steering};
+use crate::steer::{Lead, MARK_TAGS, Marks, Steering};
 use crate::trouble::CloudError;
 
 /// Checkers that must succeed for the check to be healthy (Route 53 Developer Guide: more than 18 %).
@@ -52,12 +52,13 @@ async fn read_marks(client: &Client, id: &HealthCheckId) -> Result<Marks, CloudE
         .await
         .map_err(|error| cloud_error("ListTagsForResource", &error))?;
     let tags = answer.resource_tag_set().map(|set| set.tags()).unwrap_or_default();
-    let value = tags.iter().find(|tag| tag.key() == Some(MARK_TAG)).and_then(|tag| tag.value());
-    Ok(value.and_then(|value| value.parse().ok()).unwrap_or_default())
+    let ours = tags.iter().filter(|tag| tag.key().is_some_and(|key| MARK_TAGS.contains(&key)));
+    let marks = ours.filter_map(|tag| tag.value()?.parse::<Marks>().ok());
+    Ok(Marks(marks.flat_map(|marks| marks.0).collect()))
 }
 
 pub(super) async fn mark(client: &Client, id: &HealthCheckId, marks: &Marks) -> Result<(), CloudError> {
-    let tag = Tag::builder().key(MARK_TAG).value(marks.to_string()).build();
+    let tag = Tag::builder().key(marks.tag()).value(marks.to_string()).build();
     client
         .change_tags_for_resource()
         .resource_type(TagResourceType::Healthcheck)

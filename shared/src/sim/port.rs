@@ -97,13 +97,14 @@ impl Cloud for &Sim {
             world.call("ListTagsForResource", id.as_str())?;
         }
         let super::steering::Flags { inverted, version, marks } = world.flags.get(id).cloned().unwrap_or_default();
+        let marks = Marks(marks.into_values().flat_map(|marks| marks.0).collect());
         Ok(Steering { config, inverted, version, marks })
     }
 
     async fn mark(&self, id: &HealthCheckId, marks: &Marks) -> Result<(), CloudError> {
         let mut world = self.world();
         world.call("ChangeTagsForResource", id.as_str())?;
-        world.flags.entry(id.clone()).or_default().marks = marks.clone();
+        world.flags.entry(id.clone()).or_default().marks.insert(marks.tag(), marks.clone());
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! A health check's flags: disabled and inverted, by Catnap or by hand, and what Route 53 makes of them.
 
+use std::collections::BTreeMap;
+
 use super::{Sim, World, refused};
 use crate::model::HealthCheckId;
 use crate::steer::{Lead, Marks};
@@ -10,12 +12,13 @@ use crate::trouble::{CloudError, Trouble};
 pub(super) struct Flags {
     pub(super) inverted: bool,
     pub(super) version: i64,
-    pub(super) marks: Marks,
+    /// By the tag that they are written in.
+    pub(super) marks: BTreeMap<&'static str, Marks>,
 }
 
 impl Default for Flags {
     fn default() -> Self {
-        Self { inverted: false, version: 1, marks: Marks::default() }
+        Self { inverted: false, version: 1, marks: BTreeMap::new() }
     }
 }
 
