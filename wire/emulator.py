@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import platform
+import random
 import signal
 import socket
 import subprocess
@@ -31,10 +32,16 @@ class FunctionFailed(Exception):
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One below those that the system gives to outgoing connections, which could take it before it is listened on."""
+    while True:
+        port = random.randrange(20_000, 32_768)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def binary(name: str, directory: Path | str | None = None, made_by: str = "make test") -> Path:

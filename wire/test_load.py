@@ -16,6 +16,7 @@ def test_a_crowd_wakes_once_for_each_starter_at_most_and_sees_no_error(moto: Mot
     assert len(found.took) == 3 * VISITS
     assert 1 <= found.starts <= STARTERS
     assert found.seen["202 waking"] >= 1, found.seen
-    assert found.seen["202 already-waking"] >= 1, f"the bucket was never empty: {found.seen}"
+    throttled = found.seen["202 already-waking"]
+    assert throttled >= 1 or found.starts <= 5, f"the bucket holds five, and nobody was throttled: {found.seen}"
     assert found.seen["200 booting"] >= 1, found.seen
     assert moto.calls("DescribeInstances"), "they look before they start"
