@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{self, Config, Setting};
 use crate::idle::Policy;
@@ -60,12 +60,21 @@ pub struct Overrides {
 impl Overrides {
     /// The health check by which visitors are led, where they are.
     #[must_use]
-    pub fn steerable(&self) -> Option<HealthCheckId> {
+    pub fn steerable(&self) -> Option<Steerable> {
         match &self.health_check {
-            HealthCheckRef::Id(id) if self.policy.steer => Some(id.clone()),
+            HealthCheckRef::Id(id) if self.policy.steer => Some(Steerable { id: id.clone(), idle: self.policy.idle }),
             _ => None,
         }
     }
+}
+
+/// A health check by which visitors are led.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Steerable {
+    /// Its id.
+    pub id: HealthCheckId,
+    /// The idle time of its instance: so soon after a start no drain can have begun.
+    pub idle: TimeDelta,
 }
 
 /// Reads what an instance's tags override.

@@ -10,7 +10,7 @@ use shared::cloud::{App, Cloud, Destination, Targets};
 use shared::config::{self, Config};
 use shared::learned::WakeSeconds;
 use shared::model::{HealthCheckId, Hold, HostName, Instance, InstanceId, InstanceState, Probe};
-use shared::overrides::{HealthCheckRef, Overrides, overrides};
+use shared::overrides::{HealthCheckRef, Overrides, Steerable, overrides};
 use shared::record::Sink;
 use shared::trouble::{CloudError, Trouble};
 use shared::wake::{NoTarget, Observation};
@@ -77,7 +77,7 @@ struct Ready {
     instance: Instance,
     /// Where; none when only Route 53 says so.
     at: Option<Destination>,
-    steerable: Option<HealthCheckId>,
+    steerable: Option<Steerable>,
 }
 
 #[derive(Debug)]
@@ -116,7 +116,7 @@ pub(crate) struct Seen {
     /// How long the last ones took.
     pub(crate) wake_seconds: WakeSeconds,
     /// The health check by which visitors may be led.
-    pub(crate) steerable: Option<HealthCheckId>,
+    pub(crate) steerable: Option<Steerable>,
     /// What the tags say that could not be read.
     pub(crate) warnings: Vec<String>,
     /// What AWS refused, for the log.

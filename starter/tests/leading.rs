@@ -75,6 +75,17 @@ async fn a_person_ends_a_drain_and_a_scanner_does_not() {
 }
 
 #[tokio::test]
+async fn how_soon_a_drain_can_have_begun_goes_by_the_instances_own_idle_minutes() {
+    let world = draining().await;
+    world.sim.change(&world.id, |it| {
+        it.launched_at += TimeDelta::minutes(80); // forty minutes ago
+        it.tags.insert("catnap:idle-minutes".into(), "15".into());
+    });
+    assert_eq!(world.ask(request("GET", "/wp-login.php", &[])).await.status, 200);
+    assert!(matches!(stance(&world).await, Stance::Away { .. }), "a scanner in a drain");
+}
+
+#[tokio::test]
 async fn nobody_is_led_to_an_instance_that_is_about_to_be_stopped() {
     let world = draining().await;
     lead(&world, Lead::Closed).await;

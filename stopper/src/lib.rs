@@ -216,7 +216,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
     async fn carriers(&self, target: &Target) -> Result<usize, CloudError> {
         let (None, Some(host)) = (&self.config.instance_id, &target.host) else { return Ok(1) };
         let found = self.cloud.instances(&Targets::Host(host.clone())).await?;
-        Ok(found.iter().filter(|instance| !instance.state.is_gone()).count())
+        Ok(found.iter().filter(|instance| !instance.state.is_gone() && self.config.is_for(instance)).count())
     }
 
     fn write(&self, now: DateTime<Utc>, app: &str, counts: &[Count], fields: &impl serde::Serialize) {

@@ -102,7 +102,7 @@ impl Target {
 
     /// The health check that may be steered for it.
     fn steerable(&self) -> Option<HealthCheckId> {
-        self.overrides.steerable().filter(|_| !self.instance.state.is_gone())
+        self.overrides.steerable().filter(|_| !self.instance.state.is_gone()).map(|steerable| steerable.id)
     }
 
     fn know_steering(&mut self, id: HealthCheckId, steering: Result<Steering, CloudError>) {

@@ -192,6 +192,17 @@ async fn a_name_that_an_unlisted_instance_may_carry_is_looked_up_before_its_nap(
     assert_eq!(fleet.records("App", &host(0))[0]["reason"], "failover-off");
     assert_eq!(fleet.records("App", &host(0))[0]["because"], "shared-name");
 
+    // One of another pair's does not count: the starter would not find it.
+    let fleet = Fleet::of(60, few_are_idle);
+    fleet.sim.change(&fleet.ids[59], |it| {
+        it.tags.insert("catnap:host".into(), host(0));
+        it.tags.insert("catnap:fleet".into(), "staging".into());
+    });
+    fleet.sim.set_page_size(55);
+    fleet.sim.fail_after("DescribeInstances", 1, Trouble::Unreachable);
+    fleet.tick().await.unwrap_err();
+    assert_eq!(fleet.stopped(), [0, 50]);
+
     // When that cannot be looked up either, it waits for the next tick.
     let fleet = Fleet::of(60, few_are_idle);
     fleet.sim.set_page_size(55);

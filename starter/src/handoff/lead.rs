@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use shared::cloud::{App, Cloud};
+use shared::overrides::Steerable;
 use shared::record::Sink;
 use shared::steer::{self, Lead};
 use shared::trouble::{CloudError, Trouble};
@@ -32,7 +33,9 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     /// What Route 53 refused. Visitors are bridged meanwhile.
     pub(crate) async fn lead(&self, asked: &Asked<'_>, seen: &Seen) -> Result<Option<Lead>, CloudError> {
         let now = asked.moment.now;
-        let (Some(instance), Some(id), false) = (seen.instance(), &seen.steerable, self.config.dry_run) else {
+        let (Some(instance), Some(Steerable { id, idle }), false) =
+            (seen.instance(), &seen.steerable, self.config.dry_run)
+        else {
             return Ok(None);
         };
         {
@@ -44,8 +47,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         }
         let lead = async {
             let steering = self.cloud.steering(id).await?;
-            let idle = self.config.policy.idle;
-            let lead = steer::on_answer(steering.stance(), instance, asked.class.is_of_somebody(), idle, now);
+            let lead = steer::on_answer(steering.stance(), instance, asked.class.is_of_somebody(), *idle, now);
             if let Some(lead) = lead {
                 self.cloud.steer(id, &steering, lead, now).await?;
             }
