@@ -13,6 +13,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::model::{HealthCheckConfig, Instance, InstanceState, Unreadable};
+use crate::trouble::Trouble;
 
 /// The tags on the health check that tell Catnap's own steering from a person's: the stopper writes the first, the
 /// starter the second. Should both steer at once, Route 53 takes one of the two changes, and the mark of that one must
@@ -251,6 +252,34 @@ pub fn on_answer(
         Stance::Home { since } => (now - since >= HOME_FOR).then_some(Lead::Checked),
         Stance::Checked | Stance::ByHand => None,
     }
+}
+
+/// What it means for a nap that Route 53 refused to lead visitors away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterRefusal {
+    /// The role may not: it naps as it would without `Steer`, for one that never naps costs money every night.
+    NapWithout,
+    /// Somebody else was faster: perhaps the starter, for a visitor.
+    LookAgain,
+    /// The next tick tries again.
+    TryAgain,
+}
+
+/// What it means for a nap that Route 53 refused to lead visitors away.
+#[must_use]
+pub fn after_refusal(trouble: Trouble) -> AfterRefusal {
+    match trouble {
+        Trouble::NotPermitted => AfterRefusal::NapWithout,
+        Trouble::Outdated => AfterRefusal::LookAgain,
+        _ => AfterRefusal::TryAgain,
+    }
+}
+
+/// Whether a person has to look at it that a health check could not be steered. The rest passes by itself: whoever
+/// comes next tries again, and what does not end is stuck.
+#[must_use]
+pub fn needs_somebody(trouble: Trouble) -> bool {
+    !matches!(trouble, Trouble::Outdated | Trouble::Throttled | Trouble::Unreachable)
 }
 
 /// Whether a running app is kept from its visitors for longer than any drain takes.

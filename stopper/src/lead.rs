@@ -5,8 +5,8 @@ use shared::cloud::Cloud;
 use shared::idle::{IdleDecision, KeepReason, NapReason};
 use shared::model::HealthCheckId;
 use shared::record::Sink;
-use shared::steer::{self, Drain, Lead, Stance, Steering};
-use shared::trouble::{CloudError, Trouble};
+use shared::steer::{self, AfterRefusal, Drain, Lead, Stance, Steering};
+use shared::trouble::CloudError;
 
 use crate::observe::Target;
 use crate::{Outcome, Report, Stopper, Tick};
@@ -36,15 +36,14 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             Drain::Wait => return Ok(Way::Draining),
             Drain::Over => (Lead::Closed, Way::Clear),
         };
-        match self.cloud.steer(id, seen, lead, tick.now).await {
-            Ok(()) => Ok(then),
-            Err(error) if error.trouble == Trouble::NotPermitted => Ok(Way::Unled(error)),
-            // The starter was faster: somebody is there.
-            Err(error) if error.trouble == Trouble::Outdated => match self.cloud.steering(id).await?.stance() {
+        let Err(error) = self.cloud.steer(id, seen, lead, tick.now).await else { return Ok(then) };
+        match steer::after_refusal(error.trouble) {
+            AfterRefusal::NapWithout => Ok(Way::Unled(error)),
+            AfterRefusal::LookAgain => match self.cloud.steering(id).await?.stance() {
                 Stance::Home { since } => Ok(Way::Visited(KeepReason::Visitors { at: since })),
                 _ => Err(error),
             },
-            Err(error) => Err(error),
+            AfterRefusal::TryAgain => Err(error),
         }
     }
 

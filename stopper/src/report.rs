@@ -103,7 +103,8 @@ impl Report {
         }
         let led = target.steering.as_ref().map(|(_, steering)| steering.stance());
         let is_stuck = led.is_some_and(|stance| steer::is_stuck(stance, &target.instance, now));
-        let steer_failed = is_stuck || error.as_ref().is_some_and(CloudError::is_of_steering);
+        let steer_failed = is_stuck
+            || error.as_ref().is_some_and(|error| error.is_of_steering() && steer::needs_somebody(error.trouble));
         let Instance { state, launched_at, stopped_at, .. } = target.instance;
         let asleep_since = stopped_at.filter(|_| state == InstanceState::Stopped);
         let awake_until = asleep_since.or((state == InstanceState::Running).then_some(now));

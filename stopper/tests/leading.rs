@@ -267,6 +267,17 @@ async fn a_role_that_may_not_steer_naps_as_it_would_without_and_says_so() {
 }
 
 #[tokio::test]
+async fn what_passes_by_itself_rings_no_alarm_of_steering() {
+    for (trouble, rings) in [(Trouble::Throttled, false), (Trouble::Unexpected, true)] {
+        let world = World::new();
+        world.sim.fail_next("UpdateHealthCheck", trouble);
+        let record = world.tick().await;
+        assert_eq!((told(&record).2, &record["TickFailed"]), ("refused", &1.into()));
+        assert_eq!(record.get("SteerFailed").is_some(), rings, "{trouble:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_app_that_is_kept_away_for_long_is_counted() {
     let world = World::new();
     world.lead(Lead::Away).await;

@@ -132,6 +132,21 @@ fn the_starter_leads_home_after_a_wake_and_ends_a_drain_for_a_person() {
 }
 
 #[test]
+fn what_a_refusal_means_for_the_nap_and_for_whom_it_rings() {
+    let table = [
+        (Trouble::NotPermitted, AfterRefusal::NapWithout, true),
+        (Trouble::Outdated, AfterRefusal::LookAgain, false),
+        (Trouble::Throttled, AfterRefusal::TryAgain, false),
+        (Trouble::Unreachable, AfterRefusal::TryAgain, false),
+        (Trouble::NotFound, AfterRefusal::TryAgain, true),
+        (Trouble::Unexpected, AfterRefusal::TryAgain, true),
+    ];
+    for (trouble, means, rings) in table {
+        assert_eq!((after_refusal(trouble), needs_somebody(trouble)), (means, rings), "{trouble:?}");
+    }
+}
+
+#[test]
 fn a_running_app_kept_away_for_an_hour_is_stuck() {
     let stuck =
         |state, since, launched| is_stuck(Stance::Away { since: ago(since) }, &instance(state, launched), noon());

@@ -19,13 +19,6 @@ const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
 /// No visitor waits longer for it. Whoever comes next tries again.
 const WITHIN: Duration = Duration::from_secs(1);
 
-/// Whether visitors could not be led, for a reason that does not pass by itself.
-pub(crate) fn lead_failed(led: &Result<Option<Lead>, CloudError>) -> bool {
-    let passes =
-        |error: &CloudError| matches!(error.trouble, Trouble::Outdated | Trouble::Throttled | Trouble::Unreachable);
-    led.as_ref().is_err_and(|error| !passes(error))
-}
-
 impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     /// Leads visitors to an app that has just answered: says where to, if that is another place than before.
     ///

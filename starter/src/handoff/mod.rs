@@ -18,7 +18,6 @@ use shared::trouble::CloudError;
 use crate::observe::Seen;
 use crate::{Asked, Starter};
 use bridge::{Unbridged, Unconverged};
-pub(crate) use lead::lead_failed;
 
 /// DNS is asked no more often than this.
 const LOOK_UP_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
