@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use chrono::{DateTime, Datelike, TimeDelta, TimeZone, Utc};
 use serde::Serialize;
-use shared::idle::{IdleDecision, Outlook};
+use shared::idle::{IdleDecision, NapReason, Outlook};
 use shared::model::{InstanceId, InstanceState, Series};
+use shared::steer::Stance;
 
 use crate::words;
 
@@ -40,6 +41,9 @@ pub struct Status {
     pub outlook: Outlook,
     /// Nothing is really started or stopped.
     pub dry_run: bool,
+    /// Where Catnap leads its visitors; none without `Steer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub led: Option<Stance>,
     /// This month so far; none when CloudWatch could not tell.
     pub month: Option<Month>,
     /// Tags that cannot be read, and what AWS refused.
@@ -118,6 +122,9 @@ fn one(text: &mut String, status: &Status, now: DateTime<Utc>) {
     }
     let next = match (&status.decision, status.dry_run) {
         (IdleDecision::Nap(_), true) => "the next tick would stop it, but for DryRun",
+        (IdleDecision::Nap(NapReason::Idle { .. }), false) if status.led.is_some() => {
+            "it is stopped by one of the next ticks, once its visitors have been led to the starter"
+        }
         (IdleDecision::Nap(_), false) => "the next tick stops it",
         (IdleDecision::Wake(_), true) => "the next tick would start it, but for DryRun",
         (IdleDecision::Wake(_), false) => "the next tick starts it",
@@ -160,6 +167,29 @@ mod tests {
             }
         }
         series
+    }
+
+    #[test]
+    fn what_the_next_tick_does_with_an_idle_one_depends_on_steer() {
+        let now = time("2026-03-01T12:00:00Z");
+        let idle = NapReason::Idle { since: now - TimeDelta::hours(2), quiet: TimeDelta::minutes(65), floor: 3e4 };
+        let words = String::from("a visit wakes it");
+        let status = |led| Status {
+            app: "app.example.com".into(),
+            instance: "i-0123456789abcdef0".parse().unwrap(),
+            state: InstanceState::Running,
+            since: None,
+            last_activity: None,
+            decision: IdleDecision::Nap(idle.clone()),
+            outlook: Outlook { naps_at_the_earliest: None, wakes_at: None, but_for: None, words: words.clone() },
+            dry_run: false,
+            led,
+            month: None,
+            warnings: Vec::new(),
+        };
+        assert!(text(&[status(None)], now).ends_with("\n  the next tick stops it\n"));
+        let led = text(&[status(Some(Stance::Checked))], now);
+        assert!(led.ends_with("by one of the next ticks, once its visitors have been led to the starter\n"), "{led}");
     }
 
     #[test]

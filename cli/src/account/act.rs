@@ -137,6 +137,7 @@ impl Account {
                 decision: report.decision,
                 outlook: report.outlook,
                 dry_run: config.dry_run,
+                led: report.led,
             });
         }
         Ok(all)

@@ -69,13 +69,17 @@ impl Account {
             return Ok(None);
         };
         // For a hint alone: who may not ask does without.
-        let (mut healthy, mut stance) = (None, Stance::ByHand);
-        if let Ok(id) = id.parse() {
-            healthy = self.cloud.is_healthy(&id, Utc::now() - OBSERVED_WITHIN).await.ok();
-            if let Ok(steering) = self.cloud.steering(&id).await {
-                stance = steering.stance();
-            }
-        }
+        let healthy = match id.parse() {
+            Ok(id) => self.cloud.is_healthy(&id, Utc::now() - OBSERVED_WITHIN).await.ok(),
+            Err(_) => None,
+        };
+        let (disabled, inverted) = (config.disabled().unwrap_or(false), config.inverted().unwrap_or(false));
+        // Whose doing it is cannot be told without the marks beside it, and then it is a person's.
+        let stance = match id.parse() {
+            _ if !disabled && !inverted => Stance::Checked,
+            Ok(id) => self.cloud.steering(&id).await.map_or(Stance::ByHand, |steering| steering.stance()),
+            Err(_) => Stance::ByHand,
+        };
         Ok(Some(Check {
             id: id.into(),
             kind: config.r#type().as_str().into(),
@@ -84,8 +88,8 @@ impl Account {
             port: config.port().and_then(|port| u16::try_from(port).ok()),
             path: config.resource_path().map(Into::into),
             sni: config.enable_sni().unwrap_or(false),
-            disabled: config.disabled().unwrap_or(false),
-            inverted: config.inverted().unwrap_or(false),
+            disabled,
+            inverted,
             stance,
             healthy,
         }))
