@@ -69,35 +69,14 @@ impl Default for Setup {
 }
 
 /// A sandbox cannot be set up.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// A setting cannot be read.
-    Config(ConfigError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The system gave no runtime.
-    Runtime(io::Error),
-}
-
-impl std::fmt::Display for SetupError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Config(error) => error.fmt(f),
-            Self::Runtime(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for SetupError {}
-
-impl From<ConfigError> for SetupError {
-    fn from(error: ConfigError) -> Self {
-        Self::Config(error)
-    }
-}
-
-impl From<io::Error> for SetupError {
-    fn from(error: io::Error) -> Self {
-        Self::Runtime(error)
-    }
+    #[error(transparent)]
+    Runtime(#[from] io::Error),
 }
 
 /// The pair in its world. Time passes only in [`Sandbox::run_until`] and while a request is answered.

@@ -27,33 +27,23 @@ use crate::sandbox::SetupError;
 use live::{Ask, Live};
 
 /// Why the page cannot be served.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum PageError {
     /// Something else listens at this address.
+    #[error(
+        "port {} on {} is in use by another program. End that, or take another port: --port 0 (with make: PORT=0) takes \
+         any that is free.",
+        .0.port(),
+        .0.ip()
+    )]
     InUse(SocketAddr),
     /// The system does not let us listen there.
+    #[error("cannot listen at {0}: {1}")]
     Listen(SocketAddr, io::Error),
     /// The world cannot be set up.
-    Setup(SetupError),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
 }
-
-impl std::fmt::Display for PageError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::InUse(at) => write!(
-                f,
-                "port {} on {} is in use by another program. End that, or take another port: \
-                 --port 0 (with make: PORT=0) takes any that is free.",
-                at.port(),
-                at.ip()
-            ),
-            Self::Listen(at, error) => write!(f, "cannot listen at {at}: {error}"),
-            Self::Setup(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for PageError {}
 
 /// The page, ready to be served.
 #[derive(Debug)]
@@ -87,7 +77,7 @@ impl Page {
         let any = SocketAddr::new(host, 0);
         let (window, beside) =
             listen(beside).or_else(|_| listen(any)).map_err(|error| PageError::Listen(any, error))?;
-        let live = Live::new((address.port(), beside.port())).map_err(PageError::Setup)?;
+        let live = Live::new((address.port(), beside.port()))?;
         let (world, asks) = mpsc::channel();
         thread::spawn(move || live.run(&asks));
         Ok(Self { page, window, address, world })
