@@ -23,7 +23,7 @@ demo: toolchain ## The sandbox: Catnap at work in a browser, without AWS (first 
 demo-wire: $(VENV)/ready debug-binaries ## The real binaries do their job on this machine, told line by line (first run: about 8 minutes)
 	@$(PYTHON) wire/demo.py
 
-test: $(VENV)/ready $(TOOLS)/ubuntu/ready core-without-sdk page-binary ## Run all tests (first run: about 10 minutes)
+test: $(VENV)/ready $(TOOLS)/ubuntu/ready core-without-sdk page-binary ## Run all tests (first run: about 20 minutes)
 	cargo test --locked --workspace
 	cargo build --locked --bins
 	cargo build --locked -p sandbox

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use chrono::TimeDelta;
-use sandbox::{API, APP, Event, Fault, Got, Sandbox, Setup, Step, Visitor, What};
-use shared::model::InstanceState;
+use sandbox::{API, APP, Event, Fault, Got, Sandbox, Setup, Step, Visitor, Weather, What};
+use shared::model::{InstanceState, Probe};
 use shared::sim::traffic::Pattern;
 use shared::sim::{Browser, Lead};
 
@@ -74,6 +74,26 @@ fn a_fault_is_met_and_told() {
     let refused = |what: &What| matches!(what, What::Starter { record } if record["reason"] == "waiting-for-capacity");
     assert!(at(&events, refused).is_some());
     assert!(at(&events, |what| matches!(what, What::Visitor { step: Step::Arrives { .. }, .. })).is_some());
+}
+
+#[test]
+fn nobody_waits_for_a_route_53_that_is_slow_to_be_steered() {
+    let settings = [("CATNAP_STEER", "true"), ("CATNAP_IDLE_MINUTES", "15")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let sandbox = Sandbox::new(&Setup { settings, ..Setup::default() }).unwrap();
+    sandbox.visit(Visitor::named("Ada"));
+    let leads_away = |sandbox: &Sandbox| {
+        sandbox.run(TimeDelta::minutes(1));
+        let now = sandbox.snapshot();
+        now.state == InstanceState::Running && now.app == Probe::Ready && now.leads_to == Some(Lead::Gateway)
+    };
+    sandbox.run(TimeDelta::minutes(10)); // awake, and its checkers agree
+    assert!((0..30).any(|_| leads_away(&sandbox)), "a drain begins");
+    sandbox.weather("GetHealthCheck", Weather::Slow(TimeDelta::seconds(20)), true);
+    sandbox.visit(Visitor::named("Bob"));
+    sandbox.run(TimeDelta::seconds(3));
+    let bob = |what: &What| matches!(what, What::Visitor { who, step: Step::Arrives { .. } } if who == "Bob");
+    assert!(at(&sandbox.events(), bob).is_some(), "within three seconds");
 }
 
 #[test]
