@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import HOME
 from front import API, APP, Front
 from playwright.sync_api import Page
 from tab import Tab
@@ -329,7 +328,7 @@ def test_headless_chrome_that_says_so_wakes_nothing(new_page: Any, front: Front,
 def test_a_page_that_the_browser_kept_is_loaded_anew(tab: Tab, front: Front) -> None:
     tab.open()
     front.asked.clear()
-    tab.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
-    tab.page.wait_for_url(HOME)
+    with tab.page.expect_navigation():
+        tab.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
     tab.settle()
     assert len(front.of("GET", "/")) == 1
