@@ -26,10 +26,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from certificates import Authority
-from emulator import ROOT
+from emulator import ROOT, FunctionFailed, Lambda, binary, free_port, http_event
 from narrator import Narrator
 from scene import HOST, NOISE, TICK, Target, add_target, origin_at, read_time, settings
-from stand import App, FunctionFailed, Lambda, Moto, binary, free_port, http_event, wait_until
+from stand import App, Moto, wait_until
 
 PENDING, BOOT, STOPPING = 4.0, 4.0, 3.0  # seconds, so that there is something to see
 HOURS_SHOWN = 3.0

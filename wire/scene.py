@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable
 
-from emulator import ROOT
-from stand import Lambda, Moto, binary, http_event
+from emulator import ROOT, Lambda, binary, http_event
+from stand import Moto
 
 HOST = "app.example.com"
 API = "abc123def4.execute-api.eu-central-1.amazonaws.com"

@@ -22,7 +22,7 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 import boto3
 from botocore.config import Config
 
-from emulator import FunctionFailed, Lambda, binary, direct, free_port, http_event
+from emulator import direct, free_port
 
 __all__ = ["App", "FunctionFailed", "Lambda", "Moto", "binary", "free_port", "http_event", "wait_until"]
 

@@ -9,8 +9,9 @@ from scene import (
     FIVE_MINUTES, HOST, NOISE, TICK, Target, body, origin_at, record_of, starter, stopper,
     utc_now,
 )
+from emulator import free_port, http_event
 from stack import GIVEN, NEW, ONE, PARAMETERS, RAW, SOURCE, deployed, resolve
-from stand import App, free_port, http_event, wait_until
+from stand import App, wait_until
 
 MAIL = {"AlarmEmail": "ops@example.com"}
 ARN = "arn:aws:acm:eu-central-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"

@@ -14,9 +14,8 @@ from botocore.exceptions import ClientError
 from botocore.parsers import create_parser
 
 import rpc_cbor
-from emulator import direct
+from emulator import FunctionFailed, Lambda, binary, direct
 from fleet import Fleet, FleetThread, Instance
-from stand import FunctionFailed, Lambda, binary
 
 IDLE, USED = 90, 30  # minutes since someone was there; 60 are enough
 COUNT = 120

@@ -12,8 +12,9 @@ from typing import Iterator
 import pytest
 
 from certificates import Authority
+from emulator import http_event
 from scene import HOST, Target, add_idle_target, origin_at, record_of, starter, tick, utc_now
-from stand import Moto, http_event
+from stand import Moto
 
 
 class Hello(BaseHTTPRequestHandler):

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from emulator import direct
+from emulator import direct, free_port, http_event
 from scene import (
     API, HOST, TICK, add_idle_target, add_target, body, origin_at, read_time, record_of, settings, starter,
     status_poll, tick, utc_now, wake_call,
 )
-from stand import App, Moto, free_port, http_event, wait_until
+from stand import App, Moto, wait_until
 
 @pytest.mark.parametrize("found_by", ["id", "tag"])
 def test_an_idle_instance_naps_and_a_visit_wakes_it(moto: Moto, found_by: str) -> None:

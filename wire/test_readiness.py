@@ -12,8 +12,9 @@ from typing import Any, Iterator
 import pytest
 
 from certificates import Authority
+from emulator import free_port, http_event
 from scene import HOST, Target, add_target, body, origin_at, settings, starter, status_poll, utc_now
-from stand import App, Moto, free_port, http_event, wait_until
+from stand import App, Moto, wait_until
 
 LONG_AGO = timedelta(hours=1)  # a boot that is overdue
 

@@ -7,8 +7,9 @@ import pytest
 from scene import (
     NOISE, TICK, add_idle_target, add_target, settings, starter, status_poll, stopper, wake_call,
 )
+from emulator import http_event
 from stack import deployed, substituted
-from stand import http_event, wait_until
+from stand import wait_until
 from test_watching import COUNTED, alarms, queries
 
 

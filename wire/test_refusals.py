@@ -10,7 +10,8 @@ import pytest
 from scene import (
     Target, add_idle_target, add_target, body, record_of, settings, starter, status_poll, stopper, tick, wake_call,
 )
-from stand import FunctionFailed, Lambda, Moto, http_event, wait_until
+from emulator import FunctionFailed, Lambda, http_event
+from stand import Moto, wait_until
 
 CAPACITY = "InsufficientInstanceCapacity"
 

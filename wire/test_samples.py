@@ -8,9 +8,9 @@ from typing import Any, Iterator
 
 import pytest
 
-from emulator import ROOT
+from emulator import ROOT, FunctionFailed, Lambda, binary, http_event
 from scene import HOST, Target, add_idle_target, add_target
-from stand import FunctionFailed, Lambda, Moto, binary, http_event, wait_until
+from stand import Moto, wait_until
 
 EVENTS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events").glob("*.json")}
 ENVIRONMENT = EVENTS.pop("env")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from emulator import direct, pids_of_session
-from stand import HEALTH_REGION, App, FunctionFailed, Lambda, Moto, http_event, wait_until
+from emulator import FunctionFailed, Lambda, direct, http_event, pids_of_session
+from stand import HEALTH_REGION, App, Moto, wait_until
 
 NOW = datetime.now(timezone.utc).replace(second=0, microsecond=0)
 

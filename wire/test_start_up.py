@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from emulator import FunctionFailed, Lambda, binary, http_event
 from scene import settings
-from stand import FunctionFailed, Lambda, Moto, binary, http_event
+from stand import Moto
 
 WELL = {
     "CATNAP_APP_DOMAIN": "app.example.com",

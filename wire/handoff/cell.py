@@ -19,6 +19,7 @@ from typing import Any
 
 from gateway import Environments, Event, Gateway
 from certificates import Authority
+from emulator import binary
 from handoff import lab
 from handoff.app import LAB_AGENT, LIVE, Instance
 from handoff.dns import Neighbour, Resolver, Route53
@@ -26,7 +27,7 @@ from handoff.namespace import API_GATEWAY, GATEWAY, INSTANCE, INSTANCE_FROM_LAMB
 from handoff.nginx import Line, Nginx, gateway_front
 from handoff.visitor import Visitor, visitor
 from scene import API, HOST, settings, starter
-from stand import Moto, binary
+from stand import Moto
 
 STRATEGIES = ("plain", "poll", "bridge")
 VIEWS_EVERY = 100  # seconds from one page view to the next, of a visitor who reads

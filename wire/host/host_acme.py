@@ -16,7 +16,8 @@ from xml.etree import ElementTree
 
 from host_tools import DOMAIN, PATH, authority
 
-from stand import Moto, free_port, wait_until
+from emulator import free_port
+from stand import Moto, wait_until
 
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 CHALLENGE = f"_acme-challenge.{DOMAIN}."

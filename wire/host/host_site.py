@@ -15,7 +15,8 @@ from simple_websocket import ConnectionClosed, Server
 from werkzeug.serving import make_server
 from host_tools import DOMAIN, HOST, PATH, run
 
-from stand import free_port, wait_until
+from emulator import free_port
+from stand import wait_until
 
 MAIN = """
 {user}

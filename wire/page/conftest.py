@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import ssl
 from datetime import datetime, timedelta, timezone
-from typing import Any, Callable, Iterator
+from typing import Iterator
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from front import API, APP, Front, World, serving
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from front import APP, Front, World, chromium_arguments, serving
+from playwright.sync_api import Browser, Page, Playwright
 
-PERSON = ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-          "Chrome/156.0.0.0 Safari/537.36")  # a browser with somebody in front of it
-HOME = f"https://{APP}/"
-
-
-def arguments(front: Front) -> list[str]:
-    """All the names of these tests lead to the front, and no other name leads anywhere."""
-    names = [f"MAP {name} 127.0.0.1:{front.port}" for name in ("*.example.com", "*.example.org", API)]
-    rules = ",".join([*names, "MAP * ~NOTFOUND"])
-    return ["--no-sandbox", "--ignore-certificate-errors", f"--host-resolver-rules={rules}"]
+from tabs import NewPage, tabs
 
 
 @pytest.fixture(scope="session")
@@ -64,32 +55,15 @@ def front(only_front: Front) -> Front:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, chromium: str, only_front: Front) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=chromium, args=arguments(only_front))
+    browser = playwright.chromium.launch(executable_path=chromium, args=chromium_arguments(only_front))
     yield browser
     browser.close()
 
 
-NewPage = Callable[..., Page]
-
-
 @pytest.fixture
 def new_page(browser: Browser) -> Iterator[NewPage]:
-    """Opens a tab in a context of its own. What goes wrong in its script fails the test."""
-    contexts: list[BrowserContext] = []
-    wrong: list[str] = []
-
-    def new(**options: Any) -> Page:
-        context = browser.new_context(**{"user_agent": PERSON, **options})
-        contexts.append(context)
-        context.on("weberror", lambda error: wrong.append(str(error.error)))
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        return page
-
-    yield new
-    for context in contexts:
-        context.close()
-    assert not wrong, wrong
+    with tabs(browser) as new:
+        yield new
 
 
 @pytest.fixture

@@ -11,15 +11,14 @@ import secrets
 import ssl
 import subprocess
 import threading
-import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Callable, Iterator
 
 from emulator import ROOT, http_event
 
 APP = "app.example.com"
+HOME = f"https://{APP}/"
 API = "abc123def4.execute-api.eu-central-1.amazonaws.com"
 BINARY = ROOT / "target" / "debug" / "examples" / "page"
 
@@ -198,3 +197,10 @@ def serving(front: Front, port: int = 0, tls: ssl.SSLContext | None = None) -> I
     finally:
         server.shutdown()
         server.server_close()
+
+
+def chromium_arguments(front: Front) -> list[str]:
+    """All the names of these tests lead to the front, and no other name leads anywhere."""
+    names = [f"MAP {name} 127.0.0.1:{front.port}" for name in ("*.example.com", "*.example.org", API)]
+    rules = ",".join([*names, "MAP * ~NOTFOUND"])
+    return ["--no-sandbox", "--ignore-certificate-errors", f"--host-resolver-rules={rules}"]

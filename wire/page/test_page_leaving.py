@@ -7,8 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from conftest import HOME
-from front import APP, Front
+from front import APP, HOME, Front
 from playwright.sync_api import Page
 from stand import wait_until
 from tab import Tab

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import axe_playwright_python
 import pytest
-from conftest import HOME, NewPage
 from emulator import ROOT
-from front import APP, SCENES, Front
+from front import APP, HOME, SCENES, Front
 from playwright.sync_api import Page
 from tab import Tab
+
+from tabs import NewPage
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Callable, Iterator
 
 import pytest
-from conftest import HOME, PERSON, NewPage, arguments
-from front import APP, Front
+from front import APP, HOME, Front, chromium_arguments
 from playwright.sync_api import Page
 from stand import wait_until
+
+from tabs import PERSON, NewPage
 
 BAD = "</script><script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\">"
 
@@ -108,7 +109,7 @@ def open_tab(chromium: str, front: Front, tmp_path: Path) -> Iterator[None]:
     """
     front.pages["/open-tab"] = OPEN_TAB
     own = ["--headless=new", f"--user-data-dir={tmp_path}", f"--user-agent={PERSON}", f"{HOME}open-tab"]
-    browser = subprocess.Popen([chromium, *arguments(front), *own], stderr=subprocess.DEVNULL, start_new_session=True)
+    browser = subprocess.Popen([chromium, *chromium_arguments(front), *own], stderr=subprocess.DEVNULL, start_new_session=True)
     yield
     os.killpg(browser.pid, signal.SIGKILL)
     browser.wait(10)

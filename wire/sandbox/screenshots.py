@@ -8,8 +8,9 @@ from emulator import ROOT
 from playwright.sync_api import Browser, expect, sync_playwright
 from sandbox_page import Tab, running
 
+from tabs import PERSON
+
 IMAGES = ROOT / "docs" / "images"
-PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 LONGEST = 150_000
 
 
