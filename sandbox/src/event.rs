@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use shared::model::{InstanceId, InstanceState};
-use shared::sim::{Happening, Lead};
+use shared::sim::{Happening, LeadsTo};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,7 +46,7 @@ pub enum What {
         /// Its method and path.
         request: String,
         /// Where it went.
-        to: Lead,
+        to: LeadsTo,
         /// The answer's status; none when there was no answer.
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<u16>,

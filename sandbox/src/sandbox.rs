@@ -11,7 +11,7 @@ use shared::cloud::Metric;
 use shared::config::ConfigError;
 use shared::model::{CheckKind, HealthCheckConfig, HealthCheckId, InstanceId, InstanceState, Point, Probe};
 use shared::sim::traffic::{Page, Pattern};
-use shared::sim::{AppAnswer, Browser, Lead, Life, Phases, Sim};
+use shared::sim::{AppAnswer, Browser, LeadsTo, Life, Phases, Sim};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep_until;
 
@@ -102,7 +102,7 @@ pub struct Snapshot {
     /// What the app answers.
     pub app: Probe,
     /// Whom DNS leads to.
-    pub leads_to: Option<Lead>,
+    pub leads_to: Option<LeadsTo>,
     /// Whether the health check says that it is well.
     pub healthy: bool,
     /// The checkers that find it well…

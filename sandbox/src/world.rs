@@ -13,7 +13,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde_json::Value;
 use shared::config::{Config, ConfigError};
 use shared::model::{HealthCheckId, HostName, InstanceId, Probe};
-use shared::sim::{Browser, Lead};
+use shared::sim::{Browser, LeadsTo};
 use starter::{Moment, Starter};
 use stopper::Stopper;
 use tokio::sync::Notify;
@@ -203,13 +203,13 @@ impl World {
         let asked = format!("{} {}", request.method(), request.uri().path());
         sleep(WAY).await;
         let to = match host.parse::<HostName>() {
-            _ if host == API => Lead::Gateway,
+            _ if host == API => LeadsTo::Gateway,
             Ok(name) => self.core.sim().route(browser, &name).ok_or(NoAnswer::UnknownName)?,
             Err(_) => return Err(NoAnswer::UnknownName),
         };
         let answer = match to {
-            Lead::Gateway => Ok(self.through_gateway(&host, &request).await),
-            Lead::Instance => {
+            LeadsTo::Gateway => Ok(self.through_gateway(&host, &request).await),
+            LeadsTo::Instance => {
                 let answer = self.core.sim().ask_app(&self.instance, request).map_err(NoAnswer::NotReached);
                 answer.map(|answer| (Got::App, answer))
             }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use sandbox::{API, APP, Event, Fault, Got, Sandbox, Setup, Step, Visitor, Weather, What};
 use shared::model::{InstanceState, Probe};
 use shared::sim::traffic::Pattern;
-use shared::sim::{Browser, Lead};
+use shared::sim::{Browser, LeadsTo};
 
 fn at(events: &[Event], wanted: impl Fn(&What) -> bool) -> Option<chrono::DateTime<chrono::Utc>> {
     events.iter().find(|event| wanted(&event.what)).map(|event| event.at)
@@ -22,9 +22,10 @@ fn a_visitor_wakes_it_and_it_naps_again() {
     let arrives =
         at(&events, |what| matches!(what, What::Visitor { step: Step::Arrives { after_seconds: 40..=45 }, .. }));
     let arrives = arrives.expect("the app starts 40 s after the wake call, and the bridge leads there at once");
-    let bridged = |what: &What| matches!(what, What::Request { to: Lead::Gateway, got: Got::App, .. });
+    let bridged = |what: &What| matches!(what, What::Request { to: LeadsTo::Gateway, got: Got::App, .. });
     assert_eq!(at(&events, bridged), Some(arrives));
-    let turns = at(&events, |what| matches!(what, What::World(shared::sim::Happening::Dns { to: Lead::Instance, .. })));
+    let turns =
+        at(&events, |what| matches!(what, What::World(shared::sim::Happening::Dns { to: LeadsTo::Instance, .. })));
     assert!((60..100).contains(&(turns.unwrap() - arrives).num_seconds()), "three checks, 30 s apart");
     let naps =
         at(&events, |what| matches!(what, What::Call { operation: "StopInstances", refused: None, .. })).unwrap();
@@ -33,7 +34,7 @@ fn a_visitor_wakes_it_and_it_naps_again() {
     let napped = |what: &What| matches!(what, What::Stopper { record } if record["decision"] == "nap");
     assert_eq!(at(&events, napped), Some(naps), "with its reason");
     let now = sandbox.snapshot();
-    assert_eq!((now.state, now.leads_to), (InstanceState::Stopped, Some(Lead::Gateway)));
+    assert_eq!((now.state, now.leads_to), (InstanceState::Stopped, Some(LeadsTo::Gateway)));
     let all = (sandbox.now() - sandbox.began()).num_seconds();
     assert!((all - 1..=all).contains(&(now.awake_seconds + now.asleep_seconds)), "{now:?}");
     let running = (naps - arrives).num_seconds() + 26; // the app takes 25 s of it
@@ -85,7 +86,7 @@ fn nobody_waits_for_a_route_53_that_is_slow_to_be_steered() {
     let leads_away = |sandbox: &Sandbox| {
         sandbox.run(TimeDelta::minutes(1));
         let now = sandbox.snapshot();
-        now.state == InstanceState::Running && now.app == Probe::Ready && now.leads_to == Some(Lead::Gateway)
+        now.state == InstanceState::Running && now.app == Probe::Ready && now.leads_to == Some(LeadsTo::Gateway)
     };
     sandbox.run(TimeDelta::minutes(10)); // awake, and its checkers agree
     assert!((0..30).any(|_| leads_away(&sandbox)), "a drain begins");

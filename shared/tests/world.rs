@@ -5,7 +5,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::cloud::{Cloud, Metric, Targets};
 use shared::model::{CheckKind, HealthCheckConfig, HealthCheckId, HostName, InstanceId, InstanceState, Series};
-use shared::sim::{Browser, Happening, Lead, Life, Phases, Sim, Which};
+use shared::sim::{Browser, Happening, LeadsTo, Life, Phases, Sim, Which};
 use shared::trouble::Trouble;
 
 struct World {
@@ -50,7 +50,7 @@ impl World {
         read.remove(0).unwrap()
     }
 
-    fn turns(&self) -> Vec<(DateTime<Utc>, Lead)> {
+    fn turns(&self) -> Vec<(DateTime<Utc>, LeadsTo)> {
         let turns = self.sim.events().into_iter().filter_map(|event| match event.what {
             Happening::Dns { to, .. } => Some((event.at, to)),
             _ => None,
@@ -88,13 +88,13 @@ async fn health_checks_bring_in_what_was_measured() {
 async fn dns_goes_by_what_the_checkers_find() {
     let world = World::usual();
     world.minutes(10);
-    let [(up, Lead::Instance)] = world.turns()[..] else { panic!("it is found once") };
+    let [(up, LeadsTo::Instance)] = world.turns()[..] else { panic!("it is found once") };
     let after = (up - world.sim.instance(&world.id).launched_at).num_seconds() - 40;
     assert!((60..=95).contains(&after), "three checks, 30 s apart: {after} s after the app's first answer");
     let stopped = world.sim.now();
     (&world.sim).stop(&world.id).await.unwrap();
     world.minutes(10);
-    let [(down, Lead::Gateway)] = world.turns()[..] else { panic!("it is lost once") };
+    let [(down, LeadsTo::Gateway)] = world.turns()[..] else { panic!("it is lost once") };
     assert!((60..=95).contains(&(down - stopped).num_seconds()));
     assert!(!(&world.sim).is_healthy(&world.check, stopped).await.unwrap());
     let status = world.read(Metric::HealthStatus(world.check.clone())).await;
@@ -138,25 +138,25 @@ fn a_browser_stays_with_its_connection_and_its_dns() {
         sim.advance(TimeDelta::seconds(seconds));
         sim.route(&mut browser, &host).unwrap()
     };
-    assert_eq!(ask(0), Lead::Gateway);
+    assert_eq!(ask(0), LeadsTo::Gateway);
     for _ in 0..60 {
-        assert_eq!(ask(30), Lead::Gateway, "a connection that is used is kept, wherever DNS leads");
+        assert_eq!(ask(30), LeadsTo::Gateway, "a connection that is used is kept, wherever DNS leads");
     }
-    assert_eq!(sim.leads(&host), Some(Lead::Instance));
-    assert_eq!(ask(61), Lead::Instance, "after a minute of silence API Gateway has closed it");
+    assert_eq!(sim.leads(&host), Some(LeadsTo::Instance));
+    assert_eq!(ask(61), LeadsTo::Instance, "after a minute of silence API Gateway has closed it");
     sim.stop_by_hand(&id, "Client.UserInitiatedShutdown").unwrap();
-    assert_eq!(ask(200), Lead::Instance, "the connection is kept for five minutes");
+    assert_eq!(ask(200), LeadsTo::Instance, "the connection is kept for five minutes");
     browser.lose_connection();
     let mut ask = |seconds| {
         sim.advance(TimeDelta::seconds(seconds));
         browser.lose_connection();
         sim.route(&mut browser, &host).unwrap()
     };
-    assert_eq!(ask(0), Lead::Gateway, "what it knew of DNS is long forgotten");
+    assert_eq!(ask(0), LeadsTo::Gateway, "what it knew of DNS is long forgotten");
     sim.start_by_hand(&id).unwrap();
-    assert_eq!((ask(50), sim.leads(&host)), (Lead::Gateway, Some(Lead::Gateway)));
+    assert_eq!((ask(50), sim.leads(&host)), (LeadsTo::Gateway, Some(LeadsTo::Gateway)));
     sim.advance(TimeDelta::seconds(90));
-    assert_eq!((ask(0), sim.leads(&host)), (Lead::Instance, Some(Lead::Instance)));
+    assert_eq!((ask(0), sim.leads(&host)), (LeadsTo::Instance, Some(LeadsTo::Instance)));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::Request;
 use sandbox::{APP, Event, NoAnswer, Sandbox, Setup, Step, Visitor, What};
 use shared::model::{CheckKind, HealthCheckConfig, InstanceState};
-use shared::sim::{Browser, Happening, Lead};
+use shared::sim::{Browser, Happening, LeadsTo};
 
 /// A health check, and whether visitors are led by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +61,12 @@ impl Way {
         let events = world.events();
         let stop = at(&events, |what| matches!(what, What::Call { operation: "StopInstances", refused: None, .. }));
         let stop = stop.expect("nobody is there: it naps");
-        let turns = at(&events, |what| matches!(what, What::World(Happening::Dns { to: Lead::Gateway, .. })));
+        let turns = at(&events, |what| matches!(what, What::World(Happening::Dns { to: LeadsTo::Gateway, .. })));
         let begin = turns.expect("DNS turns").min(stop) - TimeDelta::seconds(30);
         let end = turns.expect("DNS turns").max(stop) + TimeDelta::seconds(240);
         let seconds = (0..(end - begin).num_seconds()).step_by(each);
         let lost: Vec<i64> = seconds.clone().filter(|second| self.is_lost(begin, *second)).collect();
-        let views = |what: &What| matches!(what, What::Request { to: Lead::Instance | Lead::Gateway, .. });
+        let views = |what: &What| matches!(what, What::Request { to: LeadsTo::Instance | LeadsTo::Gateway, .. });
         let left = events.iter().rev().find(|event| event.at < begin && views(&event.what)).map(|event| event.at);
 
         world.visit(Visitor::named("Bob"));
@@ -75,7 +75,7 @@ impl Way {
         let answers = at(&woken, |what| matches!(what, What::World(Happening::App { answers: true, .. })));
         let answers = answers.expect("the app comes up");
         let seen = at(&woken, |what| matches!(what, What::Visitor { step: Step::Arrives { .. }, .. }));
-        let home = at(&woken, |what| matches!(what, What::World(Happening::Dns { to: Lead::Instance, .. })));
+        let home = at(&woken, |what| matches!(what, What::World(Happening::Dns { to: LeadsTo::Instance, .. })));
         Gap {
             came: seconds.count(),
             lost: lost.len(),
@@ -118,7 +118,7 @@ impl Way {
             world.visit(Visitor::named("Eve"));
             world.run(TimeDelta::minutes(75));
             let now = world.snapshot();
-            (now.state, now.leads_to) == (InstanceState::Stopped, Some(Lead::Gateway))
+            (now.state, now.leads_to) == (InstanceState::Stopped, Some(LeadsTo::Gateway))
         })
     }
 }

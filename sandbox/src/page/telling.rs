@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use shared::model::InstanceState;
-use shared::sim::{Happening, Lead};
+use shared::sim::{Happening, LeadsTo};
 
 use super::frame::name;
 use crate::event::{Event, Got, Step, What};
@@ -109,8 +109,8 @@ fn told(what: &What) -> Option<Told> {
         }
         What::Request { who, request, to, status, got } => {
             let to = match to {
-                Lead::Instance => "the instance",
-                Lead::Gateway => "API Gateway",
+                LeadsTo::Instance => "the instance",
+                LeadsTo::Gateway => "API Gateway",
             };
             let got = match got {
                 Got::App => "the app",
@@ -171,8 +171,8 @@ fn world(happening: &Happening) -> (String, String) {
             let healthy = if *healthy { "healthy" } else { "unhealthy" };
             (healthy.into(), format!("The health check says {healthy}: {well} of {of} checkers find it well"))
         }
-        Happening::Dns { host, to: Lead::Instance } => ("dns".into(), format!("DNS leads {host} to the instance")),
-        Happening::Dns { host, to: Lead::Gateway } => ("dns".into(), format!("DNS leads {host} to the starter")),
+        Happening::Dns { host, to: LeadsTo::Instance } => ("dns".into(), format!("DNS leads {host} to the instance")),
+        Happening::Dns { host, to: LeadsTo::Gateway } => ("dns".into(), format!("DNS leads {host} to the starter")),
     }
 }
 
@@ -337,7 +337,7 @@ mod tests {
         let first = teller.tell(&event(0, keeps("recent"))).unwrap();
         assert_eq!(first.text, "It was started at 08:10, which is too recent");
         assert_eq!((first.mark.as_str(), first.more.as_str()), ("keep", "naps later"));
-        let dns = What::World(Happening::Dns { host: "app.example.com".parse().unwrap(), to: Lead::Instance });
+        let dns = What::World(Happening::Dns { host: "app.example.com".parse().unwrap(), to: LeadsTo::Instance });
         assert_eq!(teller.tell(&event(2, dns)).unwrap().text, "DNS leads app.example.com to the instance");
         let again = teller.tell(&event(5, keeps("recent"))).unwrap();
         assert_eq!((again.n, again.times, again.at), (first.n, 2, first.at));

@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde::Serialize;
 use shared::model::Probe;
-use shared::sim::{Lead, Way};
+use shared::sim::{LeadsTo, Way};
 
 use crate::event::Got;
 use crate::world::{API, APP, NoAnswer};
@@ -32,7 +32,7 @@ pub(crate) struct Sent {
     /// Whether the window opened it, or its page's script asked.
     pub(crate) is_page: bool,
     /// Who was asked.
-    pub(crate) to: Option<Lead>,
+    pub(crate) to: Option<LeadsTo>,
     /// How the browser knew that.
     pub(crate) way: Option<Way>,
     /// What came.

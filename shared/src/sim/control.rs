@@ -8,7 +8,7 @@ use http::{Request, Response};
 
 use super::checkers::Watch;
 use super::dns::{Browser, Failover, Named};
-use super::event::{Event, Lead};
+use super::event::{Event, LeadsTo};
 use super::machine::{By, Machine, Meter, Phases, Tell};
 use super::metrics::Which;
 use super::traffic::Page;
@@ -70,8 +70,12 @@ impl Sim {
         let watch = Watch::new(&config, id.clone(), threshold, running, world.now, seed);
         world.watches.insert(check.clone(), watch);
         world.health_checks.insert(check.clone(), config);
-        let failover =
-            Failover { check, instance: id.clone(), ttl, lead: if running { Lead::Instance } else { Lead::Gateway } };
+        let failover = Failover {
+            check,
+            instance: id.clone(),
+            ttl,
+            lead: if running { LeadsTo::Instance } else { LeadsTo::Gateway },
+        };
         world.failovers.push(Named { host: host.clone(), failover });
     }
 
@@ -159,7 +163,7 @@ impl Sim {
     /// Where a request of this browser for `host` goes now: by its open connection, what it remembers, what its
     /// resolver does, or what Route 53 says. None for a name that has no records.
     #[must_use]
-    pub fn route(&self, browser: &mut Browser, host: &HostName) -> Option<Lead> {
+    pub fn route(&self, browser: &mut Browser, host: &HostName) -> Option<LeadsTo> {
         let world = self.world();
         let failover = &world.failovers.iter().find(|named| named.host == *host)?.failover;
         let boot = world.machines.get(&failover.instance)?.instance.launched_at;
@@ -177,7 +181,7 @@ impl Sim {
 
     /// Where Route 53 leads a name.
     #[must_use]
-    pub fn leads(&self, host: &HostName) -> Option<Lead> {
+    pub fn leads(&self, host: &HostName) -> Option<LeadsTo> {
         self.world().failovers.iter().find(|named| named.host == *host).map(|named| named.failover.lead)
     }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::event::Lead;
+use super::event::LeadsTo;
 use crate::model::{HealthCheckId, HostName, InstanceId};
 
 /// An address of API Gateway's.
@@ -21,7 +21,7 @@ pub(super) struct Failover {
     /// How long resolvers keep an answer.
     pub(super) ttl: TimeDelta,
     /// Where it led last.
-    pub(super) lead: Lead,
+    pub(super) lead: LeadsTo,
 }
 
 /// A browser: what it knows of one name, and the connection that it keeps open.
@@ -31,10 +31,10 @@ pub struct Browser {
     pub keeps_dns: TimeDelta,
     /// After how long of silence API Gateway closes a connection (not documented).
     pub gateway_closes_after: TimeDelta,
-    resolver: Option<(DateTime<Utc>, Lead)>,
-    own: Option<(DateTime<Utc>, Lead)>,
+    resolver: Option<(DateTime<Utc>, LeadsTo)>,
+    own: Option<(DateTime<Utc>, LeadsTo)>,
     connection: Option<Connection>,
-    last: Option<(Lead, Way)>,
+    last: Option<(LeadsTo, Way)>,
 }
 
 /// How a browser knows where to send a request.
@@ -53,7 +53,7 @@ pub enum Way {
 
 #[derive(Debug, Clone, Copy)]
 struct Connection {
-    to: Lead,
+    to: LeadsTo,
     used: DateTime<Utc>,
     /// The instance's start that it was made to.
     boot: DateTime<Utc>,
@@ -77,10 +77,10 @@ const CONNECTION_KEPT: TimeDelta = TimeDelta::seconds(300);
 
 impl Browser {
     /// Where a request goes that it sends now. `boot` is when the instance was last started.
-    pub(super) fn route(&mut self, now: DateTime<Utc>, answer: (Lead, TimeDelta), boot: DateTime<Utc>) -> Lead {
+    pub(super) fn route(&mut self, now: DateTime<Utc>, answer: (LeadsTo, TimeDelta), boot: DateTime<Utc>) -> LeadsTo {
         let open = self.connection.filter(|connection| match connection.to {
-            Lead::Gateway => now - connection.used < self.gateway_closes_after,
-            Lead::Instance => now - connection.used < CONNECTION_KEPT && connection.boot == boot,
+            LeadsTo::Gateway => now - connection.used < self.gateway_closes_after,
+            LeadsTo::Instance => now - connection.used < CONNECTION_KEPT && connection.boot == boot,
         });
         let known = open.map(|connection| (connection.to, Way::Connection));
         let (to, way) = known.unwrap_or_else(|| self.look_up(now, answer));
@@ -89,7 +89,7 @@ impl Browser {
         to
     }
 
-    fn look_up(&mut self, now: DateTime<Utc>, (lead, ttl): (Lead, TimeDelta)) -> (Lead, Way) {
+    fn look_up(&mut self, now: DateTime<Utc>, (lead, ttl): (LeadsTo, TimeDelta)) -> (LeadsTo, Way) {
         if let Some((_, lead)) = self.own.filter(|(until, _)| now < *until) {
             return (lead, Way::OwnCache);
         }
@@ -103,17 +103,17 @@ impl Browser {
 
     /// It has a connection to API Gateway from before.
     pub fn keep_to_gateway(&mut self, now: DateTime<Utc>) {
-        self.connection = Some(Connection { to: Lead::Gateway, used: now, boot: now });
+        self.connection = Some(Connection { to: LeadsTo::Gateway, used: now, boot: now });
     }
 
     /// Where its last request went, and how it knew that.
     #[must_use]
-    pub fn last_way(&self) -> Option<(Lead, Way)> {
+    pub fn last_way(&self) -> Option<(LeadsTo, Way)> {
         self.last
     }
 
     /// It asks its resolver anew, and opens no connection.
-    pub(super) fn resolve(&mut self, now: DateTime<Utc>, answer: (Lead, TimeDelta)) {
+    pub(super) fn resolve(&mut self, now: DateTime<Utc>, answer: (LeadsTo, TimeDelta)) {
         self.own = None;
         self.look_up(now, answer);
     }

@@ -52,14 +52,14 @@ pub enum Happening {
         /// The name.
         host: HostName,
         /// Where it leads.
-        to: Lead,
+        to: LeadsTo,
     },
 }
 
 /// Whom DNS leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Lead {
+pub enum LeadsTo {
     /// The primary record: the instance itself.
     Instance,
     /// The secondary record: API Gateway, and so the starter.

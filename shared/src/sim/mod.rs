@@ -37,7 +37,7 @@ use traffic::Page;
 
 pub use control::Life;
 pub use dns::{Browser, Way};
-pub use event::{Event, Happening, Lead};
+pub use event::{Event, Happening, LeadsTo};
 pub use machine::Phases;
 pub use metrics::Which;
 
@@ -209,7 +209,7 @@ impl World {
         let Self { watches, failovers, events, .. } = self;
         for Named { host, failover } in failovers {
             let healthy = watches.get(&failover.check).is_none_or(|watch| watch.healthy);
-            let lead = if healthy { Lead::Instance } else { Lead::Gateway };
+            let lead = if healthy { LeadsTo::Instance } else { LeadsTo::Gateway };
             if lead != failover.lead {
                 failover.lead = lead;
                 events.push(Event { at, what: Happening::Dns { host: host.clone(), to: lead } });

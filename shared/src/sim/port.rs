@@ -6,7 +6,7 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use http::{Request, Response};
 
 use super::dns::GATEWAY;
-use super::event::{Event, Lead};
+use super::event::{Event, LeadsTo};
 use super::machine::{By, Meter};
 use super::{Machine, Sim, World, refused};
 use crate::cloud::{App, Cloud, Destination, Limits, Metric, Page, Targets, Unforwarded};
@@ -201,8 +201,8 @@ impl World {
         }
         let failover = &self.failovers.iter().find(|named| named.host == *host)?.failover;
         match failover.lead {
-            Lead::Instance => self.machines.get(&failover.instance)?.instance.public_address,
-            Lead::Gateway => Some(GATEWAY),
+            LeadsTo::Instance => self.machines.get(&failover.instance)?.instance.public_address,
+            LeadsTo::Gateway => Some(GATEWAY),
         }
     }
 
