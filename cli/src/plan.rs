@@ -128,7 +128,7 @@ fn health_check(text: &str) -> Result<Check, shared::model::Unreadable> {
     let mut number = |allowed: &[u32]| parts.next()?.parse().ok().filter(|number| allowed.contains(number));
     match (number(&[3, 4, 5, 6, 7, 8]), number(&[10, 30]), parts.next()) {
         (Some(regions), Some(interval_seconds), None) => {
-            Ok(Check(Some(HealthCheckConfig { kind, interval_seconds, regions, disabled: false })))
+            Ok(Check(Some(HealthCheckConfig::new(kind, interval_seconds, regions))))
         }
         _ => Err(unreadable),
     }

@@ -54,7 +54,9 @@ fn kept(reason: &KeepReason, now: DateTime<Utc>) -> String {
         KeepReason::Busy { until } => format!("a job or someone on it, up to {}", at(until)),
         KeepReason::FailoverOff { because } => match because {
             Unwakeable::NoHealthCheck => "no health check watches it: no visit could wake it".into(),
-            Unwakeable::HealthCheckDisabled => "its health check is disabled: no visit could wake it".into(),
+            Unwakeable::HealthCheckDisabled => {
+                "its health check is disabled or inverted: no visit could wake it".into()
+            }
             Unwakeable::NoName => "its tag catnap:host is no host name: no visit could wake it".into(),
             Unwakeable::SharedName => "another instance has the same catnap:host: no visit could wake either".into(),
         },

@@ -51,7 +51,7 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        let check = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+        let check = HealthCheckConfig::new(CheckKind::Http, 30, 3);
         Self {
             began: DateTime::from_timestamp(1_772_524_800, 0).unwrap_or_default(), // Tuesday, 3 March 2026, 8 o'clock
             seed: 1,

@@ -175,7 +175,7 @@ fn setup(seed: u64) -> Setup {
         settings: settings.map(|(name, value)| (name.into(), value)).into(),
         schedule,
         phases,
-        check: (HealthCheckConfig { kind, interval_seconds, regions, disabled: false }, rng.random_range(1..5)),
+        check: (HealthCheckConfig::new(kind, interval_seconds, regions), rng.random_range(1..5)),
         ttl,
         metric_delay,
         detailed_monitoring: rng.random_ratio(1, 4),

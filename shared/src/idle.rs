@@ -174,7 +174,7 @@ pub fn decide(facts: &Facts<'_>) -> IdleDecision {
     match facts.health_check {
         HealthCheck::None => return Keep(KeepReason::FailoverOff { because: Unwakeable::NoHealthCheck }),
         HealthCheck::OfNoUse(because) => return Keep(KeepReason::FailoverOff { because: *because }),
-        HealthCheck::Seen { config, .. } if config.disabled => {
+        HealthCheck::Seen { config, .. } if !config.goes_by_checkers() => {
             return Keep(KeepReason::FailoverOff { because: Unwakeable::HealthCheckDisabled });
         }
         HealthCheck::Seen { .. } | HealthCheck::Steered { .. } | HealthCheck::MeantNone | HealthCheck::Unknown => {}

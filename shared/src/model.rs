@@ -185,6 +185,22 @@ pub struct HealthCheckConfig {
     pub regions: u32,
     /// A disabled check counts as healthy for ever: the failover never happens.
     pub disabled: bool,
+    /// An inverted check counts as healthy while the app does not answer, and the other way round.
+    pub inverted: bool,
+}
+
+impl HealthCheckConfig {
+    /// One that goes by its checkers.
+    #[must_use]
+    pub fn new(kind: CheckKind, interval_seconds: u32, regions: u32) -> Self {
+        Self { kind, interval_seconds, regions, disabled: false, inverted: false }
+    }
+
+    /// Whether it leads visitors to where the app answers: neither disabled nor inverted.
+    #[must_use]
+    pub fn goes_by_checkers(&self) -> bool {
+        !self.disabled && !self.inverted
+    }
 }
 
 /// Points of one metric: each covers `period` from its timestamp on.

@@ -40,9 +40,10 @@ const ONE_IN: usize = 3;
 
 /// Checkers in each region: about two, ±30 % (measured; AWS does not document it).
 const CHECKERS_PER_REGION: f64 = 2.0 * 1.3;
-/// Less than this part of the bound came while no checker looked: they send at least 0.43 of what they may, and the
-/// scanners next to nothing…
-const PAUSE: f64 = 0.4;
+/// …and at least.
+const CHECKERS_PER_REGION_AT_LEAST: f64 = 2.0 * 0.7;
+/// Less than this part of what they send at least came while they paused…
+const PAUSE: f64 = 0.9;
 /// …and a datapoint in which they paused for a part only may be a little more. Where there are pauses, so many of the
 /// lowest may be of that kind; else it is the lowest tenth that noise is looked for from.
 const LOWEST_QUARTER: usize = 4;
@@ -85,10 +86,11 @@ pub enum Source {
     Learned,
 }
 
-/// How far back to ask for NetworkIn: what is learned from, and in any case the idle time.
+/// How far back to ask for NetworkIn: what is learned from, and in any case the idle time, which ends where the newest
+/// datapoint does: that may be late.
 #[must_use]
 pub fn look_back(idle: TimeDelta, period: TimeDelta) -> TimeDelta {
-    learned_from(period).max(idle + FLAT_FOR)
+    learned_from(period).max(idle + AN_HOUR)
 }
 
 fn learned_from(period: TimeDelta) -> TimeDelta {
@@ -121,7 +123,8 @@ pub fn floor(
     let from = known_until - learned_from(network_in.period);
     let mut lately = samples(network_in, from, known_until, boot);
     if pauses {
-        lately.retain(|value| *value >= PAUSE * bound);
+        let least = health_check_least(check, network_in.period);
+        lately.retain(|value| *value >= PAUSE * least);
     }
     let lowest = if pauses { LOWEST_QUARTER } else { LOWEST_TENTH };
     let below = (lately.len() >= A_FEW).then(|| top_of_noise(&lately, lowest, slack)).filter(|top| *top < bound);
@@ -196,7 +199,7 @@ fn top_of_noise(sorted: &[f64], lowest: usize, slack: f64) -> f64 {
 /// use shared::model::{CheckKind, HealthCheckConfig};
 /// use shared::noise;
 ///
-/// let check = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+/// let check = HealthCheckConfig::new(CheckKind::Http, 30, 3);
 /// let bound = noise::health_check_bound(Some(&check), TimeDelta::minutes(5));
 /// assert!((45_000.0..55_000.0).contains(&bound)); // typically 31 KB: a view of a 1 MB page adds about 45 KB
 /// ```
@@ -210,6 +213,14 @@ pub fn health_check_bound(check: Option<&HealthCheckConfig>, period: TimeDelta) 
         bytes_of_one(check) * requests * f64::from(check.regions) * CHECKERS_PER_REGION * ETHERNET
     });
     from_checkers + SCANNERS * (seconds / 300.0).max(0.5)
+}
+
+/// The least that a target's own health check adds to NetworkIn in one period, in bytes at IP level.
+fn health_check_least(check: Option<&HealthCheckConfig>, period: TimeDelta) -> f64 {
+    check.map_or(0.0, |check| {
+        let requests = (period.as_seconds_f64() / f64::from(check.interval_seconds.max(1))).floor();
+        bytes_of_one(check) * requests * f64::from(check.regions) * CHECKERS_PER_REGION_AT_LEAST
+    })
 }
 
 /// Bytes received for one check, measured at IP level (HTTPS with TLS 1.2).

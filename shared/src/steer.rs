@@ -134,8 +134,6 @@ impl FromStr for Marks {
 pub struct Steering {
     /// What it is set to.
     pub config: HealthCheckConfig,
-    /// Counts as the opposite of what its checkers say.
-    pub inverted: bool,
     /// Counted up by each change of it (GetHealthCheck, `HealthCheckVersion`).
     pub version: i64,
     /// What is written beside it, in both tags.
@@ -172,7 +170,7 @@ impl Steering {
     #[must_use]
     pub fn stance(&self) -> Stance {
         match self.ours() {
-            _ if !self.config.disabled && !self.inverted => Stance::Checked,
+            _ if self.config.goes_by_checkers() => Stance::Checked,
             Some(Mark { lead: Lead::Away, since, .. }) => Stance::Away { since },
             Some(Mark { lead: Lead::Closed, since, .. }) => Stance::Closed { since },
             Some(Mark { lead: Lead::Home, since, .. }) => Stance::Home { since },
@@ -182,7 +180,7 @@ impl Steering {
 
     /// The mark of how it is set now, if Catnap has set it so.
     fn ours(&self) -> Option<Mark> {
-        let flags = (self.config.disabled, self.inverted);
+        let flags = (self.config.disabled, self.config.inverted);
         let is_it =
             |mark: &&Mark| mark.version == self.version && flags == (mark.lead.disabled(), mark.lead.inverted());
         self.marks.0.iter().find(is_it).copied()

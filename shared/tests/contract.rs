@@ -6,6 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::cloud::{Cloud, Metric, Targets};
 use shared::model::{CheckKind, HealthCheckConfig, HealthCheckId, HostName, InstanceId, InstanceState, Series};
+use shared::steer::{Lead, Stance};
 use shared::trouble::Trouble;
 
 /// What there is in the cloud that is looked at.
@@ -31,6 +32,7 @@ fn host(name: &str) -> HostName {
 async fn holds(cloud: &impl Cloud, stand: &Stand, pass: impl AsyncFn()) {
     finding(cloud, stand).await;
     health_checks(cloud, stand).await;
+    steering(cloud, stand).await;
     metrics(cloud, stand).await;
     tags(cloud, stand).await;
     starting_and_stopping(cloud, stand, pass).await;
@@ -65,11 +67,25 @@ async fn finding(cloud: &impl Cloud, stand: &Stand) {
 }
 
 async fn health_checks(cloud: &impl Cloud, stand: &Stand) {
-    let config = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+    let config = HealthCheckConfig::new(CheckKind::Http, 30, 3);
     assert_eq!(cloud.health_check(&stand.check).await.unwrap(), config);
     let page = cloud.health_checks_page(None).await.unwrap();
     assert!(page.items.contains(&(stand.check.clone(), config)), "{page:?}");
     assert_eq!(page.next, None);
+}
+
+async fn steering(cloud: &impl Cloud, stand: &Stand) {
+    let seen = cloud.steering(&stand.check).await.unwrap();
+    assert_eq!(seen.stance(), Stance::Checked);
+    cloud.lead(&stand.check, seen.version, Lead::Away).await.unwrap();
+    let config = cloud.health_check(&stand.check).await.unwrap();
+    assert_eq!((config.disabled, config.inverted), (true, true));
+    let error = cloud.lead(&stand.check, seen.version, Lead::Checked).await.unwrap_err();
+    assert_eq!((error.trouble, error.operation), (Trouble::Outdated, "UpdateHealthCheck"));
+    let seen = cloud.steering(&stand.check).await.unwrap();
+    assert_eq!(seen.stance(), Stance::ByHand, "without a mark it is not Catnap's");
+    cloud.lead(&stand.check, seen.version, Lead::Checked).await.unwrap();
+    assert!(cloud.health_check(&stand.check).await.unwrap().goes_by_checkers());
 }
 
 fn values(series: Option<&Option<Series>>, before: DateTime<Utc>) -> Vec<(i64, f64)> {
@@ -170,7 +186,7 @@ async fn the_simulated_cloud() {
     });
     sim.change(&gone, |it| it.state = InstanceState::Terminated);
     let check: HealthCheckId = "the-check".parse().unwrap();
-    let config = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+    let config = HealthCheckConfig::new(CheckKind::Http, 30, 3);
     sim.add_health_check(&check, config);
     let put = |metric: &Metric, minutes: i64, value: f64| {
         sim.put(metric.clone(), Point { at: whole - TimeDelta::minutes(minutes), value });

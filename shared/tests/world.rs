@@ -16,7 +16,7 @@ struct World {
 }
 
 fn check(kind: CheckKind, regions: u32, interval_seconds: u32) -> HealthCheckConfig {
-    HealthCheckConfig { kind, interval_seconds, regions, disabled: false }
+    HealthCheckConfig::new(kind, interval_seconds, regions)
 }
 
 /// One that has just been started by hand; its app answers 40 s later.

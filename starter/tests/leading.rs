@@ -18,7 +18,7 @@ fn check() -> HealthCheckId {
 /// Asleep, its visitors led to the starter.
 async fn asleep() -> World {
     let world = World::new().with("CATNAP_STEER", "true").with("CATNAP_HEALTH_CHECK_ID", "hc-1");
-    let config = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+    let config = HealthCheckConfig::new(CheckKind::Http, 30, 3);
     world.sim.add_health_check(&check(), config);
     lead(&world, Lead::Closed).await;
     world

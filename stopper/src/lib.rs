@@ -8,7 +8,7 @@ mod read;
 mod report;
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -18,17 +18,18 @@ use shared::config::Config;
 use shared::idle::{self, IdleDecision, NapReason};
 use shared::model::InstanceId;
 use shared::record::{self, Count, Sink};
-use shared::trouble::CloudError;
+use shared::trouble::{CloudError, Trouble};
 use tokio::time::Instant;
 
 use lead::Way;
 use observe::{Observed, Target};
 use pace::{Bucket, Budget};
-use read::Checks;
 pub use report::{Outcome, Report, Summary, Totals};
 
 /// Calls that start or stop an instance at a time: one that is throttled waits, and holds up none of the others.
 const CALLS_IN_FLIGHT: usize = 8;
+/// How often a start is sent that EC2 throttles.
+const STARTS_IF_THROTTLED: usize = 3;
 
 /// What the stopper keeps between two ticks of a warm Lambda.
 #[derive(Debug)]
@@ -37,7 +38,6 @@ pub struct Stopper<C, S> {
     cloud: C,
     sink: S,
     buckets: Buckets,
-    checks: Mutex<Checks>,
     /// What EC2 did not stop at an earlier tick.
     refused: Mutex<HashSet<InstanceId>>,
 }
@@ -74,7 +74,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             datapoints: Bucket::new(100_800.0, 80_000.0),
             route53: Bucket::new(2.0, 2.0),
         };
-        Self { config, cloud, sink, buckets, checks: Mutex::new(HashMap::new()), refused: Mutex::new(HashSet::new()) }
+        Self { config, cloud, sink, buckets, refused: Mutex::default() }
     }
 
     /// One tick, cut off at `deadline`: decides each target on its own, naps what is idle, wakes what a window wants,
@@ -150,13 +150,20 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
     }
 
     async fn wake(&self, decision: IdleDecision, target: Target, tick: &Tick) -> Report {
-        if !self.buckets.starts.take(1.0, tick.budget.stop_until).await {
-            return self.report(decision, Outcome::Postponed, None, target, tick.now);
+        let (mut outcome, mut error) = (Outcome::Postponed, None);
+        // The next tick may be an hour away, and a window begins now.
+        for _ in 0..STARTS_IF_THROTTLED {
+            if !self.buckets.starts.take(1.0, tick.budget.stop_until).await {
+                break;
+            }
+            let started = self.cloud.start(&target.instance.id).await;
+            outcome = if started.is_ok() { Outcome::Started } else { Outcome::Refused };
+            error = started.err();
+            if !error.as_ref().is_some_and(|error| error.trouble == Trouble::Throttled) {
+                break;
+            }
         }
-        match self.cloud.start(&target.instance.id).await {
-            Ok(()) => self.report(decision, Outcome::Started, None, target, tick.now),
-            Err(error) => self.report(decision, Outcome::Refused, Some(error), target, tick.now),
-        }
+        self.report(decision, outcome, error, target, tick.now)
     }
 
     async fn nap(&self, decision: IdleDecision, target: Target, tick: &Tick) -> Report {
@@ -172,6 +179,9 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         target: &Target,
         tick: &Tick,
     ) -> (IdleDecision, Outcome, Option<CloudError>) {
+        if !self.buckets.stops.take(1.0, tick.budget.stop_until).await {
+            return (decision, Outcome::Postponed, None);
+        }
         // One that was not listed may carry the same name, and then no visitor could wake either.
         if !tick.list_is_whole {
             match self.carriers(target).await.map(idle::after_counting_names) {
@@ -187,9 +197,6 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             Ok(Way::Visited(reason)) => return (IdleDecision::Keep(reason), Outcome::Left, None),
             Err(error) => return (decision, Outcome::Refused, Some(error)),
         };
-        if !self.buckets.stops.take(1.0, tick.budget.stop_until).await {
-            return (decision, Outcome::Postponed, None);
-        }
         match self.cloud.stop(&target.instance.id).await {
             Ok(()) => (decision, Outcome::Stopped, unled),
             Err(error) => {

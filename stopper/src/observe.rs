@@ -67,11 +67,8 @@ impl Target {
             Query { metric, from, wanted_for: (index, slot) }
         };
         let network_in = Metric::NetworkIn { instance: self.instance.id.clone(), period };
-        let mut queries = vec![query(
-            network_in,
-            Slot::NetworkIn,
-            idle_time.max(noise::look_back(self.overrides.policy.idle, period)),
-        )];
+        let look_back = noise::look_back(self.overrides.policy.idle, period);
+        let mut queries = vec![query(network_in, Slot::NetworkIn, look_back)];
         if let HealthCheckRef::Id(id) = &self.overrides.health_check {
             queries.push(query(Metric::HealthStatus(id.clone()), Slot::Health, idle_time));
         }
@@ -110,11 +107,11 @@ impl Target {
             Ok(steering) => steering,
             Err(error) => return self.know(Err(error)),
         };
-        let config = HealthCheckConfig { disabled: false, ..steering.config };
+        let config = HealthCheckConfig { disabled: false, inverted: false, ..steering.config };
         let steered = |since, home| HealthCheck::Steered { config, since, home };
         match steering.stance() {
             Stance::Checked => self.know(Ok(config)),
-            Stance::ByHand => self.know(Ok(HealthCheckConfig { disabled: true, ..config })),
+            Stance::ByHand => self.know(Ok(steering.config)),
             Stance::Away { since } | Stance::Closed { since } => self.health_check = steered(since, false),
             Stance::Home { since } => self.health_check = steered(since, true),
         }
@@ -188,7 +185,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         let first = now.timestamp_subsec_micros() as usize % queries.len().max(1);
         queries.rotate_left(first);
         let (configurations, series) = tokio::join!(
-            self.configurations(ids.keys().cloned().collect(), now, budget),
+            self.configurations(ids.keys().cloned().collect(), budget),
             self.series(queries, now, budget),
         );
         failures.extend(configurations.failures);

@@ -2,9 +2,8 @@
 //! late. A call that fails takes with it what it alone would have told, and is among the failures.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::PoisonError;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 use shared::cloud::{Cloud, Targets};
 use shared::model::{HealthCheckConfig, HealthCheckId, Instance, Series};
@@ -17,15 +16,13 @@ use crate::Stopper;
 use crate::batch::{Query, pack};
 use crate::pace::Budget;
 
-/// A health check's configuration is read again after this long: someone may have disabled it.
-const READ_CHECK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(30);
 /// So many health checks are read one by one; for more it takes fewer calls to list all that the account has.
 const CHECKS_ONE_BY_ONE: usize = 4;
 /// Calls of GetMetricData at a time.
 const READS_IN_FLIGHT: usize = 4;
 
-/// Health checks' configurations, and when they were read.
-pub(crate) type Checks = HashMap<HealthCheckId, (DateTime<Utc>, HealthCheckConfig)>;
+/// How each health check is configured, or why that could not be read.
+pub(crate) type Configurations = HashMap<HealthCheckId, Result<HealthCheckConfig, CloudError>>;
 
 /// What was read, and what failed meanwhile.
 #[derive(Debug)]
@@ -68,39 +65,26 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         }
     }
 
-    /// Reads how health checks are configured, where the last time is too long ago.
+    /// Reads how health checks are configured: at each tick, since nobody could wake what naps once its check is
+    /// disabled.
     pub(crate) async fn configurations(
         &self,
         wanted: BTreeSet<HealthCheckId>,
-        now: DateTime<Utc>,
         budget: &Budget,
-    ) -> Read<HashMap<HealthCheckId, Result<HealthCheckConfig, CloudError>>> {
-        let mut read = Read { what: HashMap::with_capacity(wanted.len()), failures: Vec::new() };
-        let mut unknown = BTreeSet::new();
-        {
-            let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
-            checks.retain(|_, (read_at, _)| now - *read_at < READ_CHECK_AGAIN_AFTER);
-            for id in wanted {
-                match checks.get(&id) {
-                    Some((_, config)) => drop(read.what.insert(id, Ok(*config))),
-                    None => drop(unknown.insert(id)),
-                }
-            }
+    ) -> Read<Configurations> {
+        if wanted.len() > CHECKS_ONE_BY_ONE {
+            return self.list_configurations(wanted, budget).await;
         }
-        let answers = match unknown.len() {
-            0..=CHECKS_ONE_BY_ONE => self.get_configurations(unknown, budget).await,
-            _ => {
-                let listed = self.list_configurations(unknown, budget).await;
-                read.failures.extend(listed.failures);
-                listed.what
-            }
-        };
-        let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = answers.iter().filter_map(|(id, config)| Some((id.clone(), (now, *config.as_ref().ok()?))));
-        checks.extend(found);
-        drop(checks);
-        read.what.extend(answers);
-        read
+        let mut what = HashMap::with_capacity(wanted.len());
+        for id in wanted {
+            let config = if self.buckets.route53.take(1.0, budget.read_until).await {
+                self.cloud.health_check(&id).await
+            } else {
+                Err(too_late("GetHealthCheck"))
+            };
+            what.insert(id, config);
+        }
+        Read { what, failures: Vec::new() }
     }
 
     /// Reads a health check that may be steered: each time, since the starter steers it too.
@@ -112,31 +96,10 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         }
     }
 
-    async fn get_configurations(
-        &self,
-        wanted: BTreeSet<HealthCheckId>,
-        budget: &Budget,
-    ) -> Vec<(HealthCheckId, Result<HealthCheckConfig, CloudError>)> {
-        let mut answers = Vec::with_capacity(wanted.len());
-        for id in wanted {
-            let answer = if self.buckets.route53.take(1.0, budget.read_until).await {
-                self.cloud.health_check(&id).await
-            } else {
-                Err(too_late("GetHealthCheck"))
-            };
-            answers.push((id, answer));
-        }
-        answers
-    }
-
     /// Looks through all of the account's health checks until each of those wanted is found.
-    async fn list_configurations(
-        &self,
-        mut wanted: BTreeSet<HealthCheckId>,
-        budget: &Budget,
-    ) -> Read<Vec<(HealthCheckId, Result<HealthCheckConfig, CloudError>)>> {
+    async fn list_configurations(&self, mut wanted: BTreeSet<HealthCheckId>, budget: &Budget) -> Read<Configurations> {
         const OPERATION: &str = "ListHealthChecks";
-        let mut read = Read { what: Vec::with_capacity(wanted.len()), failures: Vec::new() };
+        let mut read = Read { what: HashMap::with_capacity(wanted.len()), failures: Vec::new() };
         let mut next = None::<String>;
         let not_found = loop {
             let page = if self.buckets.route53.take(1.0, budget.read_until).await {

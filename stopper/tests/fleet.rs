@@ -40,7 +40,7 @@ impl Fleet {
                 it.launched_at = now - TimeDelta::days(1);
                 it.tags.insert("catnap:health-check".into(), check_id(index).to_string());
             });
-            let config = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+            let config = HealthCheckConfig::new(CheckKind::Http, 30, 3);
             sim.add_health_check(&check_id(index), config);
             sim.put(Metric::HealthStatus(check_id(index)), Point { at: now - TimeDelta::minutes(2), value: 1.0 });
             let network_in = Metric::NetworkIn { instance: id.clone(), period: TimeDelta::minutes(5) };
@@ -216,6 +216,17 @@ async fn a_name_that_an_unlisted_instance_may_carry_is_looked_up_before_its_nap(
 }
 
 #[tokio::test(start_paused = true)]
+async fn names_are_looked_up_no_faster_than_instances_are_stopped_and_none_that_could_not_be() {
+    let fleet = Fleet::of(2_000, |_| 90);
+    fleet.sim.set_page_size(1_900);
+    fleet.sim.fail_after("DescribeInstances", 1, Trouble::Unreachable);
+    fleet.tick().await.unwrap_err();
+    let stopped = fleet.stopped().len();
+    assert!((800..1_300).contains(&stopped), "{stopped} in 250 s, by 4 a second");
+    assert_eq!(fleet.calls("DescribeInstances"), 2 + stopped);
+}
+
+#[tokio::test(start_paused = true)]
 async fn metrics_that_cannot_be_read_keep_their_own_targets_and_no_others() {
     let fleet = Fleet::of(1_000, |_| 90);
     fleet.sim.fail_after("GetMetricData", 1, Trouble::Throttled);
@@ -282,7 +293,7 @@ async fn metrics_are_read_for_the_whole_idle_time_of_each_target() {
     let fleet = Fleet::of(2, |_| 90);
     for (index, minutes) in [(0, 95), (1, 215)] {
         let sick: HealthCheckId = format!("sick-{index}").parse().unwrap();
-        let config = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+        let config = HealthCheckConfig::new(CheckKind::Http, 30, 3);
         fleet.sim.add_health_check(&sick, config);
         for ago in 1..=minutes {
             let at = fleet.sim.now() - TimeDelta::minutes(ago);

@@ -34,7 +34,7 @@ impl World {
             it.state = InstanceState::Running;
             it.launched_at = launched_at;
         });
-        let config = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+        let config = HealthCheckConfig::new(CheckKind::Http, 30, 3);
         sim.add_health_check(&check_id(0), config);
         let world = Self { sim, lines: Lines::default(), id };
         world.quiet(300);

@@ -42,7 +42,7 @@ impl World {
                 it.launched_at = launched_at;
                 it.tags.insert("catnap:health-check".into(), check_id(index).to_string());
             });
-            let config = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+            let config = HealthCheckConfig::new(CheckKind::Http, 30, 3);
             sim.add_health_check(&check_id(index), config);
             id
         });
@@ -330,13 +330,18 @@ async fn a_tick_that_finds_nobody_says_so() {
 }
 
 #[tokio::test]
-async fn a_warm_stopper_reads_a_health_checks_configuration_once_and_again_after_half_an_hour() {
-    let world = World::one().with("CATNAP_DRY_RUN", "true");
-    let stopper = world.stopper();
-    for (minutes, reads) in [(0, 1), (29, 1), (1, 2)] {
-        world.sim.advance(TimeDelta::minutes(minutes));
-        stopper.tick(world.sim.now(), in_five_minutes()).await.unwrap();
-        assert_eq!(world.sim.calls("GetHealthCheck", ""), reads);
+async fn a_health_check_that_was_disabled_or_inverted_since_the_last_tick_keeps_its_instance() {
+    for (disabled, inverted) in [(true, false), (false, true)] {
+        let world = World::one();
+        world.traffic(0, |ago| if ago == 55 { 900_000.0 } else { QUIET });
+        let stopper = world.stopper();
+        let tick = async || stopper.tick(world.sim.now(), in_five_minutes()).await.unwrap().records.remove(0);
+        assert_eq!(tick().await.outcome, Outcome::Left);
+        world.sim.set_health_check(&check_id(0), disabled, inverted);
+        world.traffic(0, |_| QUIET);
+        assert_eq!((tick().await.outcome, world.state(0)), (Outcome::Left, InstanceState::Running));
+        world.sim.set_health_check(&check_id(0), false, false);
+        assert_eq!((tick().await.outcome, world.state(0)), (Outcome::Stopped, InstanceState::Stopping));
     }
 }
 
@@ -390,4 +395,21 @@ async fn a_window_wakes_nothing_in_a_dry_run_and_a_refused_start_is_counted() {
     assert_eq!(world.record("app0.example.com")["WakeFailed"], 1);
     let world = world.with("CATNAP_DRY_RUN", "true");
     assert_eq!((world.tick().await.totals.woken, world.state(0)), (1, InstanceState::Stopped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_ec2_throttles_does_not_wait_for_the_next_tick() {
+    for (throttled, woken) in [(2, 1), (3, 0)] {
+        let world = World::one().with("CATNAP_KEEP_AWAKE", "Sun 19:00-23:00 UTC");
+        world.sim.change(&world.ids[0], |it| {
+            it.state = InstanceState::Stopped;
+            it.stopped_at = Some(it.launched_at + TimeDelta::hours(1));
+        });
+        for _ in 0..throttled {
+            world.sim.fail_next("StartInstances", Trouble::Throttled);
+        }
+        let totals = world.tick().await.totals;
+        assert_eq!((totals.woken, totals.failed), (woken, 1 - woken));
+        assert_eq!(world.sim.calls("StartInstances", ""), 3);
+    }
 }

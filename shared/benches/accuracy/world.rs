@@ -63,7 +63,7 @@ pub fn health_checks(seed: u64) -> Vec<Noise> {
     let settings = [(3, 30), (3, 10), (8, 30), (8, 10)];
     let rows = kinds.into_iter().flat_map(|kind| settings.map(|setting| (kind, setting)));
     let row = |(index, (kind, (regions, interval_seconds))): (u64, _)| {
-        let check = HealthCheckConfig { kind, interval_seconds, regions, disabled: false };
+        let check = HealthCheckConfig::new(kind, interval_seconds, regions);
         let seed = seed * 100 + index;
         let minutes =
             checkers(&check, seed).into_iter().zip(scanners(seed)).map(|(check, scan)| check + scan).collect();
@@ -83,7 +83,7 @@ pub fn cron() -> Noise {
         let minute = floor / 5.0;
         [minute, minute, minute + value - floor, minute, minute]
     });
-    let check = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false };
+    let check = HealthCheckConfig::new(CheckKind::Http, 30, 3);
     Noise::new("cron".into(), check, minutes.take(MINUTES as usize).collect())
 }
 

@@ -37,9 +37,9 @@ async fn get(
 
 pub(super) async fn steering(client: &Client, id: &HealthCheckId) -> Result<Steering, CloudError> {
     let (config, version) = get(client, id).await?;
-    let config_as_ours = translate(&config);
-    let marks = if config_as_ours.disabled { read_marks(client, id).await? } else { Marks::default() };
-    Ok(Steering { config: config_as_ours, inverted: config.inverted().unwrap_or(false), version, marks })
+    let config = translate(&config);
+    let marks = if config.disabled { read_marks(client, id).await? } else { Marks::default() };
+    Ok(Steering { config, version, marks })
 }
 
 /// What Catnap has written beside it; what it cannot have written itself is as good as nothing.
@@ -109,6 +109,7 @@ fn translate(config: &aws_sdk_route53::types::HealthCheckConfig) -> HealthCheckC
         interval_seconds: config.request_interval().and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(30),
         regions: u32::try_from(regions).unwrap_or(u32::MAX),
         disabled: config.disabled().unwrap_or(false),
+        inverted: config.inverted().unwrap_or(false),
     }
 }
 

@@ -38,7 +38,7 @@ pub enum Health {
     Healthy,
     /// Its newest sample is not.
     Unhealthy,
-    /// It is disabled.
+    /// It is disabled, or inverted.
     Disabled,
     /// Catnap leads visitors by it, and nobody looks.
     Steered,
@@ -82,7 +82,7 @@ pub enum Obstacle {
     StopProtection,
     /// No health check watches it.
     NoHealthCheck,
-    /// Its health check is disabled.
+    /// Its health check is disabled, or inverted.
     HealthCheckDisabled,
     /// Its tag `catnap:host` is no host name.
     NoName,
@@ -107,7 +107,7 @@ impl Obstacle {
             Self::InstanceStore => "its instance-store root, which a stop would lose",
             Self::StopProtection => "its stop protection",
             Self::NoHealthCheck => "the missing health check, without which no visit could wake it",
-            Self::HealthCheckDisabled => "its disabled health check, by which no visit could wake it",
+            Self::HealthCheckDisabled => "its disabled or inverted health check, by which no visit could wake it",
             Self::NoName => "its tag catnap:host, by which no visit could wake it",
             Self::SharedName => "another instance with the same catnap:host: no visit could wake either",
             Self::Missing => "what cannot be read",
@@ -132,7 +132,7 @@ pub fn knowledge(facts: &Facts<'_>) -> Option<Knowledge> {
         HealthCheck::None | HealthCheck::MeantNone | HealthCheck::OfNoUse(_) => Health::None,
         HealthCheck::Unknown => Health::Unknown,
         HealthCheck::Steered { .. } => Health::Steered,
-        HealthCheck::Seen { config, .. } if config.disabled => Health::Disabled,
+        HealthCheck::Seen { config, .. } if !config.goes_by_checkers() => Health::Disabled,
         HealthCheck::Seen { status, .. } => status
             .points
             .last()

@@ -154,7 +154,7 @@ pub enum Protection {
 pub enum Unwakeable {
     /// No health check watches it, so Route 53 would not lead to the starter.
     NoHealthCheck,
-    /// Its health check is disabled, which counts as healthy.
+    /// Its health check is disabled, which counts as healthy, or inverted, which does so while it sleeps.
     HealthCheckDisabled,
     /// Its name is none that a visitor could ask for.
     NoName,

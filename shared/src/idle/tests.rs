@@ -31,7 +31,7 @@ fn minutes(count: i64) -> TimeDelta {
 }
 
 fn check() -> HealthCheckConfig {
-    HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false }
+    HealthCheckConfig::new(CheckKind::Http, 30, 3)
 }
 
 const NOISE: f64 = 31_000.0;
@@ -229,10 +229,16 @@ fn row_5_a_job_vetoes_the_nap() {
 fn row_6_without_a_failover_nobody_could_wake_it_again() {
     let none = idle().but(|it| it.health_check = HealthCheck::None);
     assert_eq!(kept(&none), KeepReason::FailoverOff { because: Unwakeable::NoHealthCheck });
-    let config = HealthCheckConfig { disabled: true, ..check() };
-    let status = points(1, 180, 3, 1.0);
-    let disabled = idle().but(|it| it.health_check = HealthCheck::Seen { config, status });
-    assert_eq!(kept(&disabled), KeepReason::FailoverOff { because: Unwakeable::HealthCheckDisabled });
+    let by_hand = [
+        HealthCheckConfig { disabled: true, ..check() },
+        HealthCheckConfig { inverted: true, ..check() },
+        HealthCheckConfig { disabled: true, inverted: true, ..check() },
+    ];
+    for (config, says) in by_hand.into_iter().flat_map(|config| [(config, 0.0), (config, 1.0)]) {
+        let status = points(1, 180, 3, says);
+        let story = idle().but(|it| it.health_check = HealthCheck::Seen { config, status });
+        assert_eq!(kept(&story), KeepReason::FailoverOff { because: Unwakeable::HealthCheckDisabled }, "{config:?}");
+    }
     for because in [Unwakeable::NoName, Unwakeable::SharedName] {
         let unfindable = idle().but(|it| it.health_check = HealthCheck::OfNoUse(because));
         assert_eq!(kept(&unfindable), KeepReason::FailoverOff { because });

@@ -14,7 +14,7 @@ const MEASURED_KB: [(CheckKind, [f64; 4]); 3] = [
 fn the_bound_holds_every_measured_row_with_thirty_per_cent_more_checkers() {
     for (kind, row) in MEASURED_KB {
         for ((regions, interval_seconds), typical) in [(3, 30), (3, 10), (8, 30), (8, 10)].into_iter().zip(row) {
-            let check = HealthCheckConfig { kind, interval_seconds, regions, disabled: false };
+            let check = HealthCheckConfig::new(kind, interval_seconds, regions);
             let bound = health_check_bound(Some(&check), TimeDelta::minutes(5)) / 1_000.0;
             assert!(bound >= typical * 1.3, "{kind:?} {regions} regions {interval_seconds} s: {bound} KB");
             assert!(bound <= typical * 2.0, "{kind:?} {regions} regions {interval_seconds} s: {bound} KB");
@@ -30,12 +30,27 @@ fn under_detailed_monitoring_a_minute_holds_a_fifth_and_one_more_round() {
 }
 
 #[test]
+fn what_checkers_usually_send_is_never_taken_for_a_pause_of_theirs() {
+    for (kind, row) in MEASURED_KB {
+        for ((regions, interval), typical) in [(3, 30), (3, 10), (8, 30), (8, 10)].into_iter().zip(row) {
+            let check = HealthCheckConfig::new(kind, interval, regions);
+            for minutes in [1, 5] {
+                let usual = typical * 1_000.0 * f64::from(minutes) / 5.0;
+                let pause = PAUSE * health_check_least(Some(&check), TimeDelta::minutes(minutes.into()));
+                let of = format!("{pause} of {usual} {kind:?} {regions} regions {interval} s, {minutes} minutes");
+                assert!((0.5 * usual..0.7 * usual).contains(&pause), "{of}");
+            }
+        }
+    }
+}
+
+#[test]
 fn without_a_check_only_scanners_are_noise() {
     assert_eq!(health_check_bound(None, TimeDelta::minutes(5)), SCANNERS);
 }
 
 fn check() -> HealthCheckConfig {
-    HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: false }
+    HealthCheckConfig::new(CheckKind::Http, 30, 3)
 }
 
 fn bound() -> f64 {

@@ -27,12 +27,7 @@ fn rules(keep_awake: &Windows) -> Rules<'_> {
             on_sick: OnSick::Nap,
             steer: false,
         },
-        health_check: Some(HealthCheckConfig {
-            kind: CheckKind::Http,
-            interval_seconds: 30,
-            regions: 3,
-            disabled: false,
-        }),
+        health_check: Some(HealthCheckConfig::new(CheckKind::Http, 30, 3)),
         keep_awake,
         tick: 5,
         phase: 0,

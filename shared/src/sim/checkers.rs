@@ -70,7 +70,7 @@ impl Watch {
             kept_out: false,
             healthy: well,
             disabled: config.disabled,
-            inverted: false,
+            inverted: config.inverted,
             minute: Some(well),
         }
     }

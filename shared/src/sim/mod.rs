@@ -32,7 +32,7 @@ use checkers::Watch;
 use dns::Named;
 use machine::Machine;
 use metrics::Store;
-use steering::Flags;
+use steering::Beside;
 use traffic::Page;
 
 pub use control::Life;
@@ -53,7 +53,7 @@ struct World {
     now: DateTime<Utc>,
     machines: BTreeMap<InstanceId, Machine>,
     health_checks: BTreeMap<HealthCheckId, HealthCheckConfig>,
-    flags: BTreeMap<HealthCheckId, Flags>,
+    beside: BTreeMap<HealthCheckId, Beside>,
     /// Those of them whose checkers really look.
     watches: BTreeMap<HealthCheckId, Watch>,
     page_size: usize,
@@ -103,7 +103,7 @@ impl Sim {
             now,
             machines: BTreeMap::new(),
             health_checks: BTreeMap::new(),
-            flags: BTreeMap::new(),
+            beside: BTreeMap::new(),
             watches: BTreeMap::new(),
             page_size: 1_000,
             unhealthy: Vec::new(),

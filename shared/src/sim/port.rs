@@ -96,15 +96,15 @@ impl Cloud for &Sim {
         if config.disabled {
             world.call("ListTagsForResource", id.as_str())?;
         }
-        let super::steering::Flags { inverted, version, marks } = world.flags.get(id).cloned().unwrap_or_default();
+        let super::steering::Beside { version, marks } = world.beside.get(id).cloned().unwrap_or_default();
         let marks = Marks(marks.into_values().flat_map(|marks| marks.0).collect());
-        Ok(Steering { config, inverted, version, marks })
+        Ok(Steering { config, version, marks })
     }
 
     async fn mark(&self, id: &HealthCheckId, marks: &Marks) -> Result<(), CloudError> {
         let mut world = self.world();
         world.call("ChangeTagsForResource", id.as_str())?;
-        world.flags.entry(id.clone()).or_default().marks.insert(marks.tag(), marks.clone());
+        world.beside.entry(id.clone()).or_default().marks.insert(marks.tag(), marks.clone());
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! A health check's flags: disabled and inverted, by Catnap or by hand, and what Route 53 makes of them.
+//! A health check as it is changed: disabled and inverted, by Catnap or by hand, and what Route 53 makes of it.
 
 use std::collections::BTreeMap;
 
@@ -9,23 +9,22 @@ use crate::trouble::{CloudError, Trouble};
 
 /// What a health check has beside its configuration.
 #[derive(Debug, Clone)]
-pub(super) struct Flags {
-    pub(super) inverted: bool,
+pub(super) struct Beside {
     pub(super) version: i64,
     /// By the tag that they are written in.
     pub(super) marks: BTreeMap<&'static str, Marks>,
 }
 
-impl Default for Flags {
+impl Default for Beside {
     fn default() -> Self {
-        Self { inverted: false, version: 1, marks: BTreeMap::new() }
+        Self { version: 1, marks: BTreeMap::new() }
     }
 }
 
 impl Sim {
     /// Sets a health check as a person would.
     pub fn set_health_check(&self, id: &HealthCheckId, disabled: bool, inverted: bool) {
-        self.world().set_flags(id, disabled, inverted);
+        self.world().set_health_check(id, disabled, inverted);
     }
 }
 
@@ -37,19 +36,17 @@ impl World {
         if !self.health_checks.contains_key(id) {
             return Err(refused(OPERATION, Trouble::NotFound));
         }
-        if self.flags.entry(id.clone()).or_default().version != version {
+        if self.beside.entry(id.clone()).or_default().version != version {
             return Err(refused(OPERATION, Trouble::Outdated));
         }
-        self.set_flags(id, to.disabled(), to.inverted());
+        self.set_health_check(id, to.disabled(), to.inverted());
         Ok(())
     }
 
-    fn set_flags(&mut self, id: &HealthCheckId, disabled: bool, inverted: bool) {
+    fn set_health_check(&mut self, id: &HealthCheckId, disabled: bool, inverted: bool) {
         let Some(config) = self.health_checks.get_mut(id) else { return };
-        config.disabled = disabled;
-        let flags = self.flags.entry(id.clone()).or_default();
-        flags.inverted = inverted;
-        flags.version += 1;
+        (config.disabled, config.inverted) = (disabled, inverted);
+        self.beside.entry(id.clone()).or_default().version += 1;
         if let Some(watch) = self.watches.get_mut(id) {
             watch.set(disabled, inverted);
             self.turn_dns(self.now);

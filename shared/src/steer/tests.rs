@@ -12,9 +12,14 @@ fn ago(seconds: i64) -> DateTime<Utc> {
 }
 
 fn steering(lead: Lead, version: i64, marks: &[Mark]) -> Steering {
-    let config =
-        HealthCheckConfig { kind: CheckKind::Http, interval_seconds: 30, regions: 3, disabled: lead.disabled() };
-    Steering { config, inverted: lead.inverted(), version, marks: Marks(marks.to_vec()) }
+    let config = HealthCheckConfig {
+        kind: CheckKind::Http,
+        interval_seconds: 30,
+        regions: 3,
+        disabled: lead.disabled(),
+        inverted: lead.inverted(),
+    };
+    Steering { config, version, marks: Marks(marks.to_vec()) }
 }
 
 fn instance(state: InstanceState, launched_seconds_ago: i64) -> Instance {
@@ -64,7 +69,8 @@ fn only_what_the_mark_tells_of_is_our_doing() {
     assert_eq!(steering(Lead::Home, 8, &[]).stance(), Stance::ByHand);
     assert_eq!(steering(Lead::Home, 9, &mark(Lead::Home, 8)).stance(), Stance::ByHand, "somebody changed it since");
     assert_eq!(steering(Lead::Home, 8, &mark(Lead::Away, 8)).stance(), Stance::ByHand, "we never got to set it");
-    let inverted = Steering { inverted: true, ..steering(Lead::Checked, 8, &mark(Lead::Away, 8)) };
+    let mut inverted = steering(Lead::Checked, 8, &mark(Lead::Away, 8));
+    inverted.config.inverted = true;
     assert_eq!(inverted.stance(), Stance::ByHand);
 }
 
