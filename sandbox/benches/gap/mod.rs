@@ -38,8 +38,7 @@ pub struct Gap {
 
 impl Way {
     fn setup(self) -> Setup {
-        let (regions, disabled) = (3, false);
-        let check = HealthCheckConfig { kind: CheckKind::Http, interval_seconds: self.interval, regions, disabled };
+        let check = HealthCheckConfig::new(CheckKind::Http, self.interval, 3);
         let settings = [("CATNAP_IDLE_MINUTES", "15".to_owned()), ("CATNAP_STEER", self.steer.to_string())];
         let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let schedule = TimeDelta::minutes(self.tick);
