@@ -61,9 +61,11 @@ class Instance:
 
     def certificate(self, mode):
         """Runs the script; its exit code and what it said."""
-        (self.root / "etc/catnap/host.env").write_text(
+        told = self.root / f"etc/catnap/host.env.{mode}"
+        told.write_text(
             f"DOMAIN='{DOMAIN}'\nEMAIL='hi@example.com'\nACME_SERVER='{self.authority.directory}'\n"
             "AWS_DEFAULT_REGION='eu-central-1'\n")
+        told.replace(told.with_suffix(""))  # two at once never read half of it
         done = run(HOST / "files/certificate", mode, env=self.environment())
         return done.returncode, done.stdout
 
@@ -172,6 +174,25 @@ def test_a_boot_replaces_one_that_runs_out_within_a_day(instance, dns, tmp_path)
         assert (instance.site.tls / "fullchain.pem").read_bytes() != first
     finally:
         brief.close()
+
+
+def test_a_renewal_of_one_that_still_holds_is_shown_at_once_and_after_a_kill(instance, dns, lasting, tmp_path):
+    instance.authority = brief = Authority(tmp_path / "brief", dns, seconds=10 * 86400)
+    try:
+        assert instance.certificate("boot")[0] == 0
+    finally:
+        brief.close()
+    instance.site.start()
+    instance.authority = lasting
+    before = instance.site.workers()
+    code, said = instance.certificate("renew")
+    assert code == 0 and instance.reloads() == 1, said
+    instance.site.wait_for_reload(before)
+    assert is_trusted(instance, lasting)
+    assert instance.certificate("look")[0] == 0 and instance.reloads() == 1
+    # Killed between certbot and the reload: nginx was told of the one before.
+    (instance.site.tls / "told").write_text("of another\n")
+    assert instance.certificate("look")[0] == 0 and instance.reloads() == 2
 
 
 @pytest.fixture
