@@ -32,7 +32,8 @@ def test_what_is_made(moto, ssh):
     instance = moto.describe(made["Instance"])
     assert instance["InstanceId"] == outputs["InstanceId"] and instance["InstanceType"] == "t3.small"
     tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
-    assert (tags["Name"], tags["catnap:host"]) == (DOMAIN, DOMAIN)
+    # Of a fleet of its own: no pair that finds its instances by tag takes it for one of them.
+    assert (tags["Name"], tags["catnap:host"], tags["catnap:fleet"]) == (DOMAIN, DOMAIN, "host")
     [address] = ec2.describe_addresses()["Addresses"]
     assert (address["PublicIp"], address["InstanceId"]) == (outputs["ElasticIp"], outputs["InstanceId"])
     [group] = ec2.describe_security_groups(GroupIds=[made["SecurityGroup"]])["SecurityGroups"]
@@ -52,3 +53,16 @@ def test_the_image_is_of_the_types_architecture(moto, kind, architecture):
     [version] = moto.client("ec2").describe_launch_template_versions(LaunchTemplateId=made["LaunchTemplate"])["LaunchTemplateVersions"]
     image = f"resolve:ssm:/aws/service/canonical/ubuntu/server/24.04/stable/current/{architecture}/hvm/ebs-gp3/ami-id"
     assert version["LaunchTemplateData"]["ImageId"] == image
+
+
+def test_another_size_of_the_disk_is_a_version_that_nobody_launches_from(moto):
+    made, _ = create(moto, DiskGiB="40")
+    ec2 = moto.client("ec2")
+    [version] = ec2.describe_launch_template_versions(LaunchTemplateId=made["LaunchTemplate"])["LaunchTemplateVersions"]
+    [disk] = version["LaunchTemplateData"]["BlockDeviceMappings"]
+    assert (version["VersionNumber"], disk["Ebs"]["VolumeSize"], disk["Ebs"]["DeleteOnTermination"]) == (1, 40, False)
+    moto.client("cloudformation").update_stack(
+        StackName="host", TemplateBody=BODY, Capabilities=["CAPABILITY_IAM"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in (GIVEN | {"DiskGiB": "80"}).items()])
+    now = moto.client("cloudformation").describe_stack_resources(StackName="host", LogicalResourceId="Instance")
+    assert now["StackResources"][0]["PhysicalResourceId"] == made["Instance"]

@@ -97,10 +97,12 @@ def test_nobody_but_the_checkers_gets_to_the_health_port_and_ssh_only_from_where
 
 def test_the_disk_outlives_the_instance_and_no_deploy_replaces_it():
     instance = SOURCE["Resources"]["Instance"]["Properties"]
-    [disk] = instance["BlockDeviceMappings"]
+    launch = SOURCE["Resources"]["LaunchTemplate"]["Properties"]["LaunchTemplateData"]
+    # In the launch template, whose first version holds for good: at the instance another size would replace it.
+    assert "BlockDeviceMappings" not in instance
+    [disk] = launch["BlockDeviceMappings"]
     assert disk["Ebs"] == {"VolumeType": "gp3", "VolumeSize": {"Ref": "DiskGiB"}, "Encrypted": True, "DeleteOnTermination": False}
     assert instance["LaunchTemplate"]["Version"] == "1" and "ImageId" not in instance
-    launch = SOURCE["Resources"]["LaunchTemplate"]["Properties"]["LaunchTemplateData"]
     assert launch["ImageId"]["Fn::Sub"][0].startswith("resolve:ssm:")  # by EC2, at the launch; never {{resolve
     assert launch["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
     assert "{{resolve" not in (HOST / "template.yaml").read_text()
