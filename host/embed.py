@@ -3,7 +3,7 @@
     python3 host/embed.py           writes template.yaml
     python3 host/embed.py --check   says whether it is as it should be (wire/host/ asks the same)
 
-EC2 takes 16 KB: comments stay behind here. They are in the files.
+EC2 takes 16 KB: comments and Python's docstrings stay behind here. They are in the files.
 """
 
 import re
@@ -15,8 +15,12 @@ TEMPLATE = HERE / "template.yaml"
 BEGIN, END = "          Fn::Sub: | # from cloud-init.yaml, by embed.py\n", "          # end of the user data\n"
 
 
+DOCSTRING = re.compile(r'^ *"""[^"]*"""\n', re.MULTILINE)
+
+
 def without_comments(text):
     """The text without lines that are a comment, and without empty ones; the first line may be #!."""
+    text = DOCSTRING.sub("", text)
     lines = text.rstrip("\n").split("\n")
     return [line for n, line in enumerate(lines) if line.strip() and (n == 0 or not re.match(r"\s*#", line))]
 

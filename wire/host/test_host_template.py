@@ -47,7 +47,9 @@ def test_ec2_takes_the_user_data_at_its_longest():
 
 
 def test_the_boots_first_step_writes_what_the_scripts_read(tmp_path):
-    [command] = yaml.safe_load(user_data(HealthPath="/ok?a=b&c=%20"))["bootcmd"]
+    command, *others = yaml.safe_load(user_data(HealthPath="/ok?a=b&c=%20"))["bootcmd"]
+    # What they do a machine that boots shows: wire/host/machine.
+    assert others == ["cloud-init single --name write_files --frequency always", "systemctl daemon-reload"]
     said = run("sh", "-ec", command.replace("/etc/catnap", str(tmp_path)))
     assert said.returncode == 0, said.stdout
     read = run("bash", "-uc", f'. {tmp_path}/host.env; echo "$DOMAIN $HEALTH_PATH $EMAIL $CONTAINER_PORT"').stdout

@@ -75,8 +75,8 @@ def outside(server, tmp_path_factory):
         made.close()
 
 
-def seed(root, authority, **given):
-    """What EC2 would hand to cloud-init; the instance id stays the same.
+def seed(root, authority, version=("", ""), **given):
+    """What EC2 would hand to cloud-init; the instance id stays the same. `version`: what another has in place of what.
 
     EC2 is asked anew at each boot (test_cloud_init_asks_ec2_anew_at_each_boot): a folder is not, so what was kept goes.
     """
@@ -84,7 +84,9 @@ def seed(root, authority, **given):
     folder = root / "var/lib/cloud/seed/nocloud"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "meta-data").write_text("instance-id: i-0123456789abcdef0\n")
-    (folder / "user-data").write_text(user_data(AcmeServer=authority.directory, AppImage="test/app:1", **given))
+    told = user_data(AcmeServer=authority.directory, AppImage="test/app:1", **given)
+    assert version[0] in told
+    (folder / "user-data").write_text(told.replace(*version))
     (root / "etc/authority.pem").write_text(authority.own_ca.read_text())
 
 
@@ -164,6 +166,20 @@ def test_a_parameter_that_changed_arrives_with_the_next_start(machine, outside):
     machine.on()
     wait_until(lambda: run("curl", "-s", "http://127.0.0.1:8090/").stdout == "up\n", "the new port", seconds=120)
     wait_until(lambda: run("curl", "-s", "http://127.0.0.1:8080/").returncode == 7, "the old port to close")
+
+
+def test_a_new_version_of_the_files_arrives_with_the_next_start_and_the_users_own_comes_first(machine, outside):
+    _, _, _, lasting = outside
+    machine.off()
+    own = machine.root / "etc/catnap/compose.yaml"
+    own.write_text((machine.root / "usr/local/lib/catnap/compose.yaml").read_text() + "    hostname: mine\n")
+    seed(machine.root, lasting, version=("AccuracySec=10s", "AccuracySec=9s"), HealthPort="8090")
+    machine.on()
+    wait_until(lambda: machine.run("systemctl", "show", "-P", "AccuracyUSec", "catnap-presence.timer").stdout == "9s\n",
+               "the new unit", seconds=60)
+    wait_until(lambda: run("curl", "-s", "http://127.0.0.1:8090/").stdout == "up\n", "the app", seconds=120)
+    wait_until(lambda: "hostname: mine" in (machine.root / "opt/catnap/compose.yaml").read_text(), "the user's own")
+    assert "Failed" not in machine.log("cloud-init") + machine.log("cloud-init-network")
 
 
 def test_a_visit_is_reported_by_the_timer(machine, outside):
