@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs the presence reporter on an instance that is there already:
-#   sudo host/presence/install.sh app.example.com [access log ...]
+# Installs the presence reporter on an instance that is there already. There, with this folder copied to it:
+#   sudo presence/install.sh app.example.com [access log ...]
 # Again with other values: they replace the old ones. README.md beside this says what its role needs.
 set -euo pipefail
 root=${CATNAP_ROOT:-} # for tests
@@ -11,6 +11,11 @@ shift
 logs=${*:-/var/log/nginx/access.log}
 for log in $logs; do
     [[ -e $log ]] || { echo "There is no $log: say which file the requests are in." >&2; exit 1; }
+    case $(readlink -f "$log") in # ProtectHome of the service
+        /home/* | /root/* | /run/user/*)
+            echo "$log is in a home, which the reporter cannot see: have it written to /var/log or the like." >&2
+            exit 1 ;;
+    esac
 done
 if ! /usr/bin/python3 -c "import boto3" 2> /dev/null; then
     if command -v apt-get > /dev/null; then apt-get install --yes python3-boto3; else dnf install --assumeyes python3-boto3; fi

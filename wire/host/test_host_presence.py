@@ -2,8 +2,10 @@
 
 import os
 import subprocess
+import tempfile
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from host_template import statements
@@ -234,4 +236,15 @@ def test_it_installs_on_an_existing_instance_and_again(existing, tmp_path):
 def test_it_installs_nothing_when_told_nonsense(existing, tmp_path, arguments, why):
     said = existing(*arguments)
     assert said.returncode != 0 and why in said.stdout
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_log_that_the_service_cannot_see_is_refused(existing, tmp_path):
+    if not str(Path.home()).startswith(("/home/", "/root")):
+        lacking("the home is none that ProtectHome hides")
+    with tempfile.NamedTemporaryFile(dir=Path.home()) as hidden:
+        (tmp_path / "link.log").symlink_to(hidden.name)
+        for log in (hidden.name, tmp_path / "link.log"):
+            said = existing(DOMAIN, log)
+            assert said.returncode == 1 and f"{log} is in a home" in said.stdout, said.stdout
     assert not (tmp_path / "root").exists()
