@@ -43,12 +43,12 @@ check: $(VENV)/ready $(TOOLS)/checkov/ready $(TOOLS)/bin/cargo-deny ## Run what 
 	$(TOOLS)/checkov/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	python3 host/embed.py --check
 
-build: $(VENV)/ready ## Build the deployable artifacts with SAM (about 10 minutes)
-	$(SAM) build
+ARCHITECTURE ?= x86_64
+build: $(VENV)/ready ## Build the deployable artifacts with SAM, for ARCHITECTURE (x86_64 or arm64; about 10 minutes)
+	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 	@ls -l .aws-sam/build/*/bootstrap
 
-ARCHITECTURE ?= x86_64
-zips: $(VENV)/ready ## Build each function as a zip that Lambda takes, for ARCHITECTURE (x86_64 or arm64; about 10 minutes)
+zips: $(VENV)/ready ## Build each function as a zip that Lambda takes, for ARCHITECTURE (about 10 minutes)
 	@mkdir -p target/zips
 	@for function in starter stopper; do \
 		cargo lambda build --locked --release --$(subst x86_64,x86-64,$(ARCHITECTURE)) --output-format zip \
@@ -122,6 +122,9 @@ core-without-sdk: toolchain
 .PHONY: toolchain
 toolchain:
 	@command -v cargo > /dev/null || { echo "Rust is missing: install it from https://rustup.rs"; exit 1; }
+	@has=$$(rustc --version | cut -d ' ' -f 2); needs=$$(sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' Cargo.toml); \
+		printf '%s\n' "$$needs" "$$has" | sort -CV \
+		|| { echo "Rust $$has is too old: $$needs or later is needed, from https://rustup.rs"; exit 1; }
 	@command -v cc > /dev/null || { echo "A C compiler is missing: sudo apt-get install build-essential"; exit 1; }
 
 $(VENV)/ready: wire/requirements.txt | toolchain

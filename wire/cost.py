@@ -123,7 +123,8 @@ def tables() -> str:
     parts += [
         ["one wake", dollars(wake()), f"{REQUESTS_A_WAKE} requests, {METRICS_A_WAKE} metrics for an hour"],
         ["a metric that reports in every hour", dollars(HOURS * price("custom metric")), f"{HOURS} hours"],
-        ["alarms, with `AlarmEmail`", dollars(ALARMS * price("alarm")), f"{ALARMS} × {dollars(price('alarm'))}"],
+        ["alarms, with `AlarmEmail`", dollars(ALARMS * price("alarm")),
+         f"{ALARMS} × {dollars(price('alarm'))}; with `Steer` one more"],
         ["dashboard", f"$0 or {dollars(price('dashboard'))}", "an account's first three are free"],
         ["Elastic IP, awake or not", dollars(HOURS * price("public IPv4 address")), "any public IPv4 address costs that"],
     ]
@@ -133,7 +134,7 @@ def tables() -> str:
         pays.append([f"{name} at ${hourly}", dollars(hourly * HOURS), dollars(month(hourly, "rate(1 hour)", some, 60)),
                      f"{hours:.0f} hours asleep a month"])
     unsure = "; ".join(f"{name} {dollars(it.dollars)} per {it.per}" for name, it in PRICES.items() if not it.sure)
-    note = f"Taken without AWS's price list at hand, so check before you rely on them: {unsure}; and the instances' own.\n"
+    note = f"Check these prices before you rely on them: {unsure}; and the instances' own.\n"
     return f"{table(parts)}\n{table(pays)}\n{note}"
 
 

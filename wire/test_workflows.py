@@ -35,3 +35,8 @@ def test_the_checks_are_what_one_runs_oneself_and_a_release_has_both_architectur
     release = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())["jobs"]
     assert release["zips"]["strategy"]["matrix"]["architecture"] == ["x86_64", "arm64"]
     assert release["release"]["needs"] == "zips"
+
+
+def test_the_readme_asks_for_the_rust_that_cargo_asks_for():
+    wanted = re.search(r'^rust-version = "([\d.]+)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    assert f"Rust {wanted} or later" in (ROOT / "README.md").read_text()
