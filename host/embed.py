@@ -13,8 +13,6 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 TEMPLATE = HERE / "template.yaml"
 BEGIN, END = "          Fn::Sub: | # from cloud-init.yaml, by embed.py\n", "          # end of the user data\n"
-
-
 DOCSTRING = re.compile(r'^ *"""[^"]*"""\n', re.MULTILINE)
 
 
