@@ -1,6 +1,8 @@
 """What .github/workflows runs exists, and each action is of one stated version."""
 
+import os
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -40,3 +42,11 @@ def test_the_checks_are_what_one_runs_oneself_and_a_release_has_both_architectur
 def test_the_readme_asks_for_the_rust_that_cargo_asks_for():
     wanted = re.search(r'^rust-version = "([\d.]+)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
     assert f"Rust {wanted} or later" in (ROOT / "README.md").read_text()
+
+
+def test_make_says_which_rust_it_needs(tmp_path):
+    (tmp_path / "rustc").write_text("#!/bin/sh\necho 'rustc 1.85.0 (4d91de4e4 2025-02-17)'\n")
+    (tmp_path / "rustc").chmod(0o755)
+    said = subprocess.run(["make", "toolchain"], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert said.returncode != 0 and re.search(r"Rust 1\.85\.0 is too old: [\d.]+ or later", said.stdout), said.stdout
