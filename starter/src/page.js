@@ -178,8 +178,8 @@ function go(tries) {
   try {
     sessionStorage.setItem(TRIES, JSON.stringify({ count: tries, at: Date.now() }));
   } catch {}
-  // With a fragment, navigating to the same address would stay on this page.
-  if (location.hash) location.reload();
+  // With a fragment, an empty one too, navigating to the same address would stay on this page.
+  if (location.href.includes("#")) location.reload();
   else location.replace(location.href);
 }
 

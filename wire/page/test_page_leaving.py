@@ -51,6 +51,15 @@ def test_it_leaves_the_apps_origin_alone_for_65_seconds_and_then_goes(tab: Tab, 
     assert tab.page.url == f"https://{APP}/reports?team=ops#today"
 
 
+def test_an_address_that_ends_in_a_bare_hash_is_left_for_the_app_too(tab: Tab, front: Front) -> None:
+    front.world.begin("ready")
+    tab.open("/#")
+    front.pages["/"] = "<title>The app</title>"
+    tab.wait(65, step=5)
+    assert loaded(tab, 2)
+    assert (tab.title, tab.page.url) == ("The app", HOME + "#")
+
+
 def test_with_no_delay_it_goes_at_once_and_back_here_it_takes_its_time(tab: Tab, front: Front) -> None:
     with_delays(front, AT_ONCE)
     front.world.begin("starting")
