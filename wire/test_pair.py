@@ -176,8 +176,8 @@ def test_the_status_has_all_its_fields(moto: Moto) -> None:
         assert body(answer) == {
             "app": HOST, "state": "stopped", "phase": "asleep", "reason": "asleep", "title": f"{HOST} is asleep",
             "detail": "It wakes up when you ask for it.", "since": None, "elapsed_seconds": None,
-            "expected_seconds": 90, "ready": False, "can_wake": True, "navigate_after_seconds": [0, 3, 10, 65],
-            "mood": "asleep", "steps_done": None,
+            "expected_seconds": 90, "ready": False, "can_wake": True, "retry_is_due": False,
+            "navigate_after_seconds": [0, 3, 10, 65], "mood": "asleep", "steps_done": None,
         }
         function.invoke(wake_call())
         time.sleep(1)

@@ -216,9 +216,10 @@ fn stopped(seen: &Observation<'_>, instance: &Instance) -> WakeDecision {
     }
     if let Some((code, lasting)) = start_failure(instance) {
         let retry_at = instance.launched_at + RETRY_FAILED_START_AFTER;
-        let try_again = seen.ask == Ask::Person || (seen.ask == Ask::Request && seen.now >= retry_at);
+        let failed = WakeReason::StartFailed { code, retry_at, lasting: lasting == Lasting::Yes };
+        let try_again = seen.ask == Ask::Person || (seen.ask == Ask::Request && failed.retry_is_due(seen.now));
         if !try_again {
-            return wait(WakeReason::StartFailed { code, retry_at, lasting: lasting == Lasting::Yes });
+            return wait(failed);
         }
     }
     // A wrong state is looked at anew each time; every other refusal holds for a while.
@@ -280,6 +281,12 @@ impl WakeReason {
                 | Self::StartRefused { lasting: false, .. }
                 | Self::Unclear { .. }
         )
+    }
+
+    /// Whether a start that failed has waited its time.
+    #[must_use]
+    pub fn retry_is_due(&self, now: DateTime<Utc>) -> bool {
+        matches!(self, Self::StartFailed { retry_at, .. } if now >= *retry_at)
     }
 
     /// Whether waiting cannot help: somebody has to change something.

@@ -104,7 +104,7 @@ async function get(url, options) {
 
 async function ask() {
   // A press is one try, not one at each poll: a start that failed waits its time.
-  const by = pressed && (!asked || seen.phase !== "failed") ? "press" : "wake";
+  const by = pressed && (!asked || seen.phase !== "failed" || seen.retry_is_due) ? "press" : "wake";
   asked = true;
   askAgainAt = 0; // if it does not get through
   await get(settings.wake_url, { method: "POST", headers: { "x-catnap": by } });

@@ -70,6 +70,8 @@ pub(crate) struct Status<'a> {
     navigate_after_seconds: &'static [u32],
     /// Whether a wake call would do something.
     can_wake: bool,
+    /// Whether a start that failed has waited its time: by the clock that set it, a browser's may be wrong.
+    retry_is_due: bool,
 }
 
 impl<'a> Status<'a> {
@@ -95,6 +97,7 @@ impl<'a> Status<'a> {
             ready: *answer.reason == WakeReason::Ready,
             navigate_after_seconds: handoff::navigate_after(answer.config, answer.seen, answer.unbridged),
             can_wake: answer.reason.can_wake(),
+            retry_is_due: answer.reason.retry_is_due(answer.asked.moment.now),
         }
     }
 }

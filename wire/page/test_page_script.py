@@ -255,6 +255,18 @@ def test_a_failed_start_is_tried_again_by_the_button_and_after_its_time(tab: Tab
     assert front.world.starts == 2, "five minutes after the last one it goes on by itself"
 
 
+def test_by_click_a_start_that_failed_after_a_press_is_tried_again_when_it_says_so(tab: Tab, front: Front) -> None:
+    front.world.begin(CATNAP_WAKE_ON="click")
+    tab.open()
+    tab.press()
+    tab.wait(16, step=4)
+    front.world.set(state="stopped", state_reason="Server.InternalError", launched_seconds_ago=20)
+    tab.wait(270, step=15)
+    assert (tab.phase, front.world.starts) == ("failed", 1), "a press is one try"
+    tab.wait(30, step=15)
+    assert front.world.starts == 2
+
+
 def test_a_press_while_a_poll_is_under_way_is_not_lost(tab: Tab, front: Front) -> None:
     front.world.begin(CATNAP_WAKE_ON="click")
     tab.open()
