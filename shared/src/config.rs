@@ -254,9 +254,12 @@ impl Config {
             })?
             .unwrap_or(TimeDelta::seconds(300));
         let handoff = lookup.get(HANDOFF, Handoff::from_str)?.unwrap_or(Handoff::Bridge);
-        let steer = |text: &str| match (flag(text)?, handoff) {
-            (true, Handoff::Poll) => Err(Unreadable { takes: "false where Handoff is poll" }),
-            (steer, _) => Ok(steer),
+        let origin = lookup.get(ORIGIN, Origin::from_str)?.unwrap_or(Origin { tls: true, port: 443 });
+        // In a drain visitors are bridged, and who is not is not led home.
+        let steer = |text: &str| match (flag(text)?, handoff, origin.tls) {
+            (true, Handoff::Poll, _) => Err(Unreadable { takes: "false where Handoff is poll" }),
+            (true, _, false) => Err(Unreadable { takes: "false where Origin is http://" }),
+            (steer, ..) => Ok(steer),
         };
         Ok(Self {
             app_domain: lookup.get(APP_DOMAIN, HostName::from_str)?.ok_or(ConfigError::Missing {
@@ -267,7 +270,7 @@ impl Config {
             fleet: lookup.get(FLEET, fleet)?,
             health_check_id: lookup.get(HEALTH_CHECK_ID, HealthCheckId::from_str)?,
             health_path: lookup.get(HEALTH_PATH, path)?.unwrap_or_else(|| "/".into()),
-            origin: lookup.get(ORIGIN, Origin::from_str)?.unwrap_or(Origin { tls: true, port: 443 }),
+            origin,
             origin_address: lookup.get(ORIGIN_ADDRESS, |text| {
                 text.parse().map_err(|_| Unreadable { takes: "an address and a port such as 127.0.0.1:8080" })
             })?,

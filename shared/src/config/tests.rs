@@ -67,6 +67,10 @@ fn visitors_are_led_by_the_health_check_only_where_the_starter_can_answer_for_th
     assert!(read(&[("CATNAP_STEER", "true")]).unwrap().policy.steer);
     let error = read(&[("CATNAP_STEER", "true"), ("CATNAP_HANDOFF", "poll")]).unwrap_err().to_string();
     assert_eq!(error, "CATNAP_STEER is \"true\": it takes false where Handoff is poll");
+    let origin = |origin| read(&[("CATNAP_STEER", "true"), ("CATNAP_ORIGIN", origin)]);
+    assert!(origin("https://app.example.com:8443").is_ok());
+    let error = origin("http://app.example.com").unwrap_err().to_string();
+    assert_eq!(error, "CATNAP_STEER is \"true\": it takes false where Origin is http://");
 }
 
 #[test]
