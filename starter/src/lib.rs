@@ -106,6 +106,9 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
 
     /// Answers one request.
     pub async fn answer(&self, visit: &Visit, moment: &Moment) -> Response<Body> {
+            } else {
+                // It is up, whether its answer can be passed on or not.
+                passed.led = self.lead(&asked, &seen).await;
         let Some(addressed) = observe::addressed(&self.config, visit) else {
             self.write(moment.now, "", &[], &tally::Entry::new(visit, None));
             return respond::not_an_app(visit);
@@ -120,9 +123,6 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         let mut bridged = None;
         if let Some(to) = self.bridge_to(class, &seen, &decision) {
             let mut passed = self.bridge(&asked, &to, &seen).await;
-            if passed.answer.is_ok() {
-                passed.led = self.lead(&asked, &seen).await;
-            }
             if matches!(passed.answer, Err(Unbridged::Unforwarded(Unforwarded::NotReached(_)))) {
                 // It went away since it last answered.
                 self.forget_ready(&addressed.host);

@@ -6,8 +6,8 @@ mod common;
 
 use chrono::TimeDelta;
 use common::{World, ask, request, status, visit, wake};
-use shared::cloud::Cloud;
-use shared::model::{CheckKind, HealthCheckConfig, HealthCheckId};
+use shared::cloud::{Cloud, Unforwarded};
+use shared::model::{CheckKind, HealthCheckConfig, HealthCheckId, Probe};
 use shared::steer::{Lead, Stance};
 use shared::trouble::Trouble;
 
@@ -72,6 +72,22 @@ async fn a_person_ends_a_drain_and_a_scanner_does_not() {
     }
     assert_eq!(world.ask(visit()).await.status, 200);
     assert!(matches!(stance(&world).await, Stance::Home { .. }));
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_passed_on_leads_home_all_the_same() {
+    let world = draining().await;
+    world.sim.apps_answer(|_| Err(Unforwarded::TooLarge));
+    assert_eq!(world.ask(visit()).await.status, 503);
+    assert!(matches!(stance(&world).await, Stance::Home { .. }), "the app is up");
+
+    let world = draining().await;
+    let starter = world.starter();
+    ask(&starter, &world.sim, request("HEAD", "/", &[])).await;
+    world.seconds(10);
+    world.sim.app_answers(&world.id, Probe::Refused);
+    assert!(ask(&starter, &world.sim, visit()).await.is_page());
+    assert!(matches!(stance(&world).await, Stance::Away { .. }), "it went away");
 }
 
 #[tokio::test]
