@@ -85,7 +85,8 @@ class Echo(BaseHTTPRequestHandler):
             case "empty":
                 self.say(b"", status=204)
             case "odd":
-                self.say(b"odd", ("X-Name", "Gr\xfc\xdfe"), ("Vary", "Accept"), ("Vary", "Origin"), status=299)
+                self.say(b"odd", ("X-Name", "Gr\xfc\xdfe"), ("Vary", "Accept"), ("Vary", "Origin"),
+                         ("Set-Cookie", "name=Gr\xfc\xdfe; Path=/"), status=299)
             case "error":
                 self.say(b"broken", status=500)
             case "large-text":
@@ -283,6 +284,7 @@ def test_odd_headers_of_the_app_come_through_as_text(ways: Ways) -> None:
     headers = {name.lower(): value for name, value in got.headers}
     assert (got.status, got.body, headers["vary"]) == (299, b"odd", "Accept, Origin")
     assert headers["x-name"] == "Grüße", "Payload 2.0 knows text only"
+    assert headers["set-cookie"] == "name=Grüße; Path=/"
 
 
 def test_the_app_learns_who_asks(ways: Ways) -> None:

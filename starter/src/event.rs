@@ -1,9 +1,11 @@
-//! API Gateway's payload, mended and read.
+//! API Gateway's payload, mended and read; and the answer's.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use http::header::{COOKIE, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::header::{COOKIE, HOST, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use lambda_http::Body;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::request::{LambdaRequest, RequestContext};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::de::Error;
@@ -165,6 +167,21 @@ fn read_as_sent(event: &mut Map<String, Value>, headers: &Map<String, Value>) ->
         }
     }
     sent
+}
+
+/// An answer as API Gateway takes it (payload 2.0). Not left to `lambda_http`: it would empty a cookie for one byte
+/// outside of ASCII, and read a text by the charset that it claims and write it anew as UTF-8.
+pub(crate) fn payload(answer: Response<Body>) -> ApiGatewayV2httpResponse {
+    let (parts, body) = answer.into_parts();
+    let mut payload = ApiGatewayV2httpResponse::default();
+    payload.status_code = parts.status.as_u16().into();
+    payload.headers = parts.headers;
+    let cookies = payload.headers.get_all(SET_COOKIE).iter();
+    payload.cookies = cookies.map(|cookie| String::from_utf8_lossy(cookie.as_bytes()).into()).collect();
+    payload.headers.remove(SET_COOKIE);
+    payload.is_base64_encoded = matches!(body, Body::Binary(_));
+    payload.body = Some(body).filter(|body| !matches!(body, Body::Empty));
+    payload
 }
 
 /// A `%` without two hexadecimal digits behind it was `%25` before API Gateway decoded the path.

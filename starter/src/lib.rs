@@ -12,13 +12,11 @@ mod respond;
 mod tally;
 mod wording;
 
-use std::future::ready;
-use std::pin::Pin;
 use std::sync::Mutex;
 
 use chrono::{DateTime, Utc};
 use http::Response;
-use lambda_http::{Adapter, Body, IntoResponse, Request};
+use lambda_http::Body;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::Serialize;
 use serde_json::Value;
@@ -28,7 +26,6 @@ use shared::config::Config;
 use shared::record::{self, Count, Sink};
 use shared::steer;
 use shared::wake::{self, Action, WakeDecision};
-use tower::Service;
 
 pub use event::{Mended, Sent, Visit, mend};
 pub use http_app::HttpApp;
@@ -58,16 +55,6 @@ pub struct Moment {
     pub nonce: String,
 }
 
-/// An answer whose body `lambda_http` must not touch: it would read text by the charset that it claims, and write
-/// it anew as UTF-8.
-struct AsItIs(Response<Body>);
-
-impl IntoResponse for AsItIs {
-    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
-        Box::pin(ready(self.0))
-    }
-}
-
 /// A request, and what it is about.
 #[derive(Debug)]
 struct Asked<'a> {
@@ -92,23 +79,15 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         event: LambdaEvent<Value>,
         moment: &Moment,
     ) -> Result<impl Serialize + use<C, A, S>, Diagnostic> {
-        let LambdaEvent { payload, context } = event;
-        let Mended { request, sent } = mend(payload).map_err(|error| {
+        let Mended { request, sent } = mend(event.payload).map_err(|error| {
             record::failure(&self.sink, moment.now, &error);
             Diagnostic { error_type: "NotAnHttpRequest".into(), error_message: error.to_string() }
         })?;
-        let answer = tower::service_fn(|request: Request| {
-            let visit = Visit::new(&request, sent.clone());
-            async move { Ok::<_, Diagnostic>(AsItIs(self.answer(&visit, moment).await)) }
-        });
-        Adapter::from(answer).call(LambdaEvent::new(request, context)).await
+        Ok(event::payload(self.answer(&Visit::new(&request.into(), sent), moment).await))
     }
 
     /// Answers one request.
     pub async fn answer(&self, visit: &Visit, moment: &Moment) -> Response<Body> {
-            } else {
-                // It is up, whether its answer can be passed on or not.
-                passed.led = self.lead(&asked, &seen).await;
         let Some(addressed) = observe::addressed(&self.config, visit) else {
             self.write(moment.now, "", &[], &tally::Entry::new(visit, None));
             return respond::not_an_app(visit);
@@ -127,6 +106,9 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
                 // It went away since it last answered.
                 self.forget_ready(&addressed.host);
                 (seen, decision) = self.look(&asked).await;
+            } else {
+                // It is up, whether its answer can be passed on or not.
+                passed.led = self.lead(&asked, &seen).await;
             }
             bridged = Some(passed);
         }

@@ -6,12 +6,15 @@ mod common;
 
 use std::net::IpAddr;
 
+use chrono::TimeDelta;
 use common::{APP, World, ask, request, sample, status, visit, wake};
-use http::Response;
+use http::{HeaderValue, Response};
+use lambda_runtime::{Context, LambdaEvent};
 use serde_json::json;
 use shared::cloud::Unforwarded;
 use shared::model::Probe;
 use shared::trouble::Trouble;
+use starter::Moment;
 
 /// A world whose app is up since a moment.
 async fn awake() -> World {
@@ -42,6 +45,23 @@ async fn the_log_says_what_was_bridged() {
     world.ask(visit()).await;
     let line = world.lines.last();
     assert_eq!((&line["reason"], &line["bridged"]), (&json!("ready"), &json!(200)));
+}
+
+#[tokio::test]
+async fn a_cookie_outside_of_ascii_is_set_all_the_same() {
+    let world = awake().await;
+    world.sim.apps_answer(|_| {
+        let cookie = |value: &[u8]| HeaderValue::from_bytes(value).unwrap();
+        let answer = Response::builder().header("set-cookie", cookie("a=Größe".as_bytes()));
+        Ok(answer.header("set-cookie", cookie(b"b=Gr\xf6\xdfe; Path=/")).body("é".into()).unwrap())
+    });
+    let now = world.sim.now();
+    let moment = Moment { now, answer_by: now + TimeDelta::seconds(28), nonce: "n0nce".into() };
+    let answer = world.starter().invoke(LambdaEvent::new(visit(), Context::default()), &moment).await.unwrap();
+    let answer = serde_json::to_value(answer).unwrap();
+    assert_eq!(answer["cookies"], json!(["a=Größe", "b=Größe; Path=/"]));
+    assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(200), &json!("é")));
+    assert_eq!((&answer["isBase64Encoded"], answer["headers"].get("set-cookie")), (&json!(false), None));
 }
 
 #[tokio::test]
