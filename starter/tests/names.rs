@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{API, APP, World, ask, status};
+use common::{API, APP, World, ask, status, visit, wake};
 use serde_json::{Value, json};
 use shared::sim::Phases;
 
@@ -52,4 +52,16 @@ async fn made_up_names_do_not_use_up_the_accounts_calls() {
     assert_eq!(calls(), 1 + 5 + 1);
     world.seconds(2);
     assert_eq!(ask(&starter, &world.sim, poll("made-up9.example.com")).await.json()["reason"], "unknown-host");
+}
+
+#[tokio::test]
+async fn made_up_names_keep_nobody_from_an_app_that_is_visited_by_its_own_name() {
+    let world = World::new().with("CATNAP_INSTANCE_ID", "");
+    let starter = world.starter();
+    for number in 0..10 {
+        ask(&starter, &world.sim, poll(&format!("made-up{number}.example.com"))).await;
+    }
+    let page = ask(&starter, &world.sim, visit()).await;
+    assert!(page.text.contains("is asleep"), "{}", page.text);
+    assert_eq!(ask(&starter, &world.sim, wake()).await.json()["reason"], "waking");
 }
