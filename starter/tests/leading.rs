@@ -91,6 +91,17 @@ async fn an_answer_that_cannot_be_passed_on_leads_home_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_monitor_in_a_drain_makes_no_failover_that_is_stuck() {
+    let world = draining().await;
+    let starter = world.starter();
+    for _ in 0..20 {
+        assert_eq!(ask(&starter, &world.sim, request("HEAD", "/", &[])).await.status, 200);
+        assert_eq!(world.lines.last()["failover"], "converging");
+        world.seconds(60);
+    }
+}
+
+#[tokio::test]
 async fn how_soon_a_drain_can_have_begun_goes_by_the_instances_own_idle_minutes() {
     let world = draining().await;
     world.sim.change(&world.id, |it| {

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use shared::cloud::{App, Cloud};
 use shared::overrides::Steerable;
 use shared::record::Sink;
-use shared::steer::{self, Lead};
+use shared::steer::{self, Lead, Stance};
 use shared::trouble::{CloudError, Trouble};
 use tokio::time::timeout;
 
@@ -40,6 +40,9 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         }
         let lead = async {
             let steering = self.cloud.steering(id).await?;
+            if matches!(steering.stance(), Stance::Away { .. } | Stance::Closed { .. }) {
+                self.memory().unconverged.remove(&asked.addressed.host); // DNS leads elsewhere because it shall
+            }
             let lead = steer::on_answer(steering.stance(), instance, asked.class.is_of_somebody(), *idle, now);
             if let Some(lead) = lead {
                 self.cloud.steer(id, &steering, lead, now).await?;
