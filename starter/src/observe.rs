@@ -61,8 +61,8 @@ pub(crate) struct Memory {
     ready: HashMap<HostName, At<Ready>>,
     health: HashMap<HealthCheckId, At<bool>>,
     refused: HashMap<InstanceId, At<Trouble>>,
-    /// Instances whose app did not answer yet, by the start that this was seen of.
-    starting: HashMap<InstanceId, At<DateTime<Utc>>>,
+    /// Instances whose app did not answer yet: the start that this was seen of, and what was learned until then.
+    starting: HashMap<InstanceId, At<(DateTime<Utc>, WakeSeconds)>>,
     /// Whom DNS leads to.
     pub(crate) dns: HashMap<HostName, Dns>,
     /// Since when apps are bridged because DNS leads elsewhere.
@@ -179,7 +179,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         };
         let overrides = overrides(&self.config, &instance, addressed.host == self.config.app_domain, now);
         let Probed { probe, reached, error } = self.probe(&addressed.host, &instance, &overrides, now).await;
-        let woke_within = self.wake_that_ended(&instance, probe, now);
+        let woke_within = self.wake_that_ended(&instance, probe, &overrides.wake_seconds, now);
         let refused = self.memory().refused.get(&instance.id).and_then(|seen| seen.within(START_AGAIN_AFTER, now));
         let steerable = overrides.steerable();
         let Overrides { hold, wake_seconds, warnings, .. } = overrides;
@@ -290,15 +290,23 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         Probed { probe: Some(probe), reached, error }
     }
 
-    /// How long the wake took that ended with this answer, if its last seconds were seen from here.
-    fn wake_that_ended(&self, instance: &Instance, probe: Option<Probe>, now: DateTime<Utc>) -> Option<TimeDelta> {
+    /// How long the wake took that ended with this answer, if its last seconds were seen from here, and another
+    /// Lambda has not learned from it in the meantime.
+    fn wake_that_ended(
+        &self,
+        instance: &Instance,
+        probe: Option<Probe>,
+        learned: &WakeSeconds,
+        now: DateTime<Utc>,
+    ) -> Option<TimeDelta> {
         let starting = &mut self.memory().starting;
+        let this_one = (instance.launched_at, learned.clone());
         if probe? != Probe::Ready {
-            starting.insert(instance.id.clone(), At { at: now, what: instance.launched_at });
+            starting.insert(instance.id.clone(), At { at: now, what: this_one });
             return None;
         }
         let last = starting.remove(&instance.id)?.within(SEEN_STARTING_WITHIN, now)?;
-        (last == instance.launched_at).then(|| now - instance.launched_at)
+        (last == this_one).then(|| now - instance.launched_at)
     }
 
     async fn route53_says_healthy(

@@ -149,6 +149,26 @@ async fn the_time_a_wake_takes_is_learned() {
 }
 
 #[tokio::test]
+async fn one_wake_is_learned_once_however_many_saw_it() {
+    let world = World::new();
+    let starters = [world.starter(), world.starter(), world.starter()];
+    for _ in 0..2 {
+        ask(&starters[0], &world.sim, wake()).await;
+        world.seconds(38);
+        for starter in &starters {
+            ask(starter, &world.sim, status()).await;
+        }
+        for starter in &starters {
+            world.seconds(3);
+            assert_eq!(ask(starter, &world.sim, status()).await.json()["phase"], "ready");
+        }
+        shared::cloud::Cloud::stop(&&world.sim, &world.id).await.unwrap();
+        world.seconds(60);
+    }
+    assert_eq!(world.sim.instance(&world.id).tags["catnap:wake-seconds"], "41 41", "the second one took as long");
+}
+
+#[tokio::test]
 async fn a_wake_whose_end_nobody_saw_teaches_nothing() {
     let world = World::new();
     let starter = world.starter();
