@@ -56,7 +56,7 @@ def test_the_app_s_name_must_be_set(function: str, value: str | None) -> None:
     ("CATNAP_ORIGIN", "app.example.com", "a URL without a path such as https://app.example.com:8443"),
     ("CATNAP_ORIGIN_ADDRESS", "localhost", "an address and a port such as 127.0.0.1:8080"),
     ("CATNAP_WAKE_ON", "visits", "visit, click or request"),
-    ("CATNAP_WAKE_PATHS", "/hooks/*", "paths that begin with / and have no wildcard, with commas between them"),
+    ("CATNAP_WAKE_PATHS", "/hooks/*", "paths that begin with /, go on after it and have no wildcard, with commas between them"),
     ("CATNAP_STATUS_ORIGIN", "ftp://x", "a URL without a path such as https://app.example.com:8443"),
     ("CATNAP_WAITING_STATUS", "404", "503 or 200"),
     ("CATNAP_BOOT_DEADLINE_SECONDS", "5m", "seconds, a whole number from 10 to 3600"),

@@ -103,7 +103,7 @@ def test_every_parameter_is_used_described_and_in_one_group():
      ["us-east-1,us-west-2", "us-east-1,us-west-2,us-east-1", "us-east-1,us-west-2,eu-central-1",
       "us-east-1, us-west-2, eu-west-1"]),
     ("AlarmEmail", ["", "ops@example.com"], ["ops", "ops@example", "a b@example.com"]),
-    ("WakePaths", ["", "/hooks/", "/hooks/,/api/", "/hooks/, /api/"], ["hooks", "/", "/hooks/,", "/hooks/ /api/", "/hooks/*"]),
+    ("WakePaths", ["", "/hooks/", "/hooks/,/api/", "/hooks/, /api/"], ["hooks", "/", "/hooks/,", "/hooks/ /api/", "/hooks/*", "//", "/hooks/,//"]),
     ("Origin", ["", "https://app.example.com:8443", "http://app.example.com:65535"],
      ["app.example.com", "https://app.example.com/", "https://app.example.com:65536", "ftp://x"]),
     ("HealthPath", ["/", "/health?full=1"], ["health", "/a b", "/#top"]),

@@ -60,10 +60,12 @@ impl FromStr for WakePath {
     type Err = Unreadable;
 
     fn from_str(text: &str) -> Result<Self, Unreadable> {
-        if text.starts_with('/') && text.len() > 1 && !text.contains(['?', '#', '*', ' ']) {
-            Ok(Self(text.trim_end_matches('/').into()))
+        let path = text.trim_end_matches('/');
+        if path.starts_with('/') && !path.contains(['?', '#', '*', ' ']) {
+            Ok(Self(path.into()))
         } else {
-            Err(Unreadable { takes: "paths that begin with / and have no wildcard, with commas between them" })
+            let takes = "paths that begin with /, go on after it and have no wildcard, with commas between them";
+            Err(Unreadable { takes })
         }
     }
 }

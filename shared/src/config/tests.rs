@@ -37,6 +37,7 @@ fn an_unreadable_value_names_the_variable_the_value_and_what_it_takes() {
         ("CATNAP_WAKE_ON", "visits"),
         ("CATNAP_WAKE_PATHS", "hooks"),
         ("CATNAP_WAKE_PATHS", "/"),
+        ("CATNAP_WAKE_PATHS", "/hooks/,//"),
         ("CATNAP_HANDOFF", "redirect"),
         ("CATNAP_STATUS_ORIGIN", "ftp://x"),
         ("CATNAP_WAITING_STATUS", "404"),
