@@ -218,6 +218,8 @@ fn by_who_asks(request: &Request<'_>) -> Class {
         Class::Bot
     } else if agent::has_fetch_metadata(user_agent) && !has_fetch_metadata(headers) && has_accept_headers(headers) {
         Class::Disguised
+    } else if is_embedded_elsewhere(headers) {
+        Class::Other
     } else if method == Method::GET && wants_page(headers) {
         Class::Navigation
     } else if !method.is_safe() && is_same_origin(request) && is_meant(headers) {
@@ -249,6 +251,12 @@ fn has_fetch_metadata(headers: &HeaderMap) -> bool {
 
 fn navigates(headers: &HeaderMap) -> bool {
     text(headers, "sec-fetch-mode") == "navigate"
+}
+
+/// Whether another site has this in a frame of a page of its own: a navigation, but of nobody who came here.
+fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
+    let is_framed = ["iframe", "frame", "fencedframe", "embed", "object"].contains(&text(headers, "sec-fetch-dest"));
+    is_framed && text(headers, "sec-fetch-site") == "cross-site"
 }
 
 /// Whether a page asked by what someone did in it. Beacons, pings and reports are sent when a tab is closed, too.

@@ -21,6 +21,7 @@ const NAVIGATE: (&str, &str) = ("sec-fetch-mode", "navigate");
 const CORS: (&str, &str) = ("sec-fetch-mode", "cors");
 const NO_CORS: (&str, &str) = ("sec-fetch-mode", "no-cors");
 const FETCH: (&str, &str) = ("sec-fetch-dest", "empty");
+const FRAME: (&str, &str) = ("sec-fetch-dest", "iframe");
 const IMAGE: (&str, &str) = ("sec-fetch-dest", "image");
 const PRERENDER: (&str, &str) = ("sec-purpose", "prefetch;prerender");
 const HTML: (&str, &str) = ("accept", PAGE);
@@ -178,10 +179,15 @@ fn a_page_and_its_parts_are_told_apart() {
         (M::POST, "/save", &[ANY, EVIL], Class::Other),
         (M::POST, "/save", &[ANY], Class::Other),
         // A page of the same site, a sign-in that comes back, a browser of which there is nothing but its name.
+        (M::GET, "/", &[CROSS, NAVIGATE, HTML, FRAME], Class::Other),
+        (M::POST, "/save", &[CROSS, NAVIGATE, HTML, EVIL, FRAME], Class::Other),
+        (M::GET, "/", &[CROSS, NAVIGATE, HTML, ("sec-fetch-dest", "object")], Class::Other),
         (M::GET, "/data.json", &[SAME_SITE, CORS, FETCH, ANY], Class::Client),
         (M::POST, "/signed-in", &[CROSS, NAVIGATE, HTML, EVIL], Class::Client),
         (M::GET, "/reports", &[], Class::Client),
         (M::GET, "/reports", &[("accept-encoding", "gzip")], Class::Other),
+        (M::GET, "/", &[CROSS, NAVIGATE, HTML, ("sec-fetch-dest", "document")], Class::Navigation),
+        (M::GET, "/part", &[SAME, NAVIGATE, HTML, FRAME], Class::Navigation),
         (M::GET, "/reports", &[ANY, ("user-agent", "Links (2.28; Linux 6.1 x86_64; GNU C 12.2; text)")], Class::Navigation),
         (M::GET, "/reports", &[ANY, ("user-agent", "ELinks/0.13.2 (textmode; Linux 6.1 x86_64; 80x24-2)")], Class::Navigation),
     ]);
