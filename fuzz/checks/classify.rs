@@ -24,10 +24,11 @@ pub(crate) fn check(data: &[u8]) {
         let value = text(name).to_lowercase();
         ["prefetch", "prerender", "preview"].iter().any(|word| value.contains(word))
     });
-    assert_eq!(class == Class::Prefetch, is_prefetch, "a prefetch is one before it is anything else");
+    let is_catnaps = path.starts_with("/.catnap/");
+    assert_eq!(class == Class::Prefetch, is_prefetch && !is_catnaps, "of the app, one before it is anything else");
 
     if let Class::WakeCall(caller) = class {
-        assert_eq!((&method, path), (&Method::POST, WAKE_PATH));
+        assert_eq!((&method, path, is_prefetch), (&Method::POST, WAKE_PATH, false));
         let own = |origin: &str| origin.eq_ignore_ascii_case(&format!("https://{HOST}"));
         match (headers.contains_key("sec-fetch-site"), headers.contains_key("origin")) {
             (true, _) if !text("sec-fetch-site").is_empty() => assert_eq!(text("sec-fetch-site"), "same-origin"),
@@ -36,11 +37,7 @@ pub(crate) fn check(data: &[u8]) {
         }
         assert_eq!(caller == Caller::Script, text("x-catnap") == "wake");
     }
-    if path.starts_with("/.catnap/") {
-        assert!(class.is_catnaps_own() || is_prefetch, "{class:?} of Catnap's own path");
-    } else {
-        assert!(!class.is_catnaps_own(), "{class:?} of the app's path");
-    }
+    assert_eq!(class.is_catnaps_own(), is_catnaps, "{class:?} of {path}");
     if class == Class::Navigation {
         assert!(method == Method::GET && wants_page(&headers));
     }

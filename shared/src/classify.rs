@@ -93,7 +93,7 @@ pub enum Class {
     StatusPoll,
     /// The page's script, or the person in front of it, asks to wake the app.
     WakeCall(Caller),
-    /// A wake call that another site may have made, or with another method than POST.
+    /// A wake call that another site may have made, or a browser that looks ahead, or with another method than POST.
     ForgedWakeCall,
     /// Another path under `/.catnap/`, which belongs to Catnap and not to the app.
     UnknownCatnapPath,
@@ -192,14 +192,14 @@ impl Class {
 #[must_use]
 pub fn classify(request: &Request<'_>, wake_paths: &[WakePath]) -> Class {
     let Request { method, path, headers, .. } = *request;
-    if is_prefetch(headers) {
-        Class::Prefetch
-    } else if path == STATUS_PATH && method == Method::GET {
+    if path == STATUS_PATH && method == Method::GET {
         Class::StatusPoll
     } else if path == WAKE_PATH {
         wake_call(request).map_or(Class::ForgedWakeCall, Class::WakeCall)
     } else if path.starts_with("/.catnap/") {
         Class::UnknownCatnapPath
+    } else if is_prefetch(headers) {
+        Class::Prefetch
     } else if wake_paths.iter().any(|wake_path| wake_path.covers(path)) {
         Class::WakePath
     } else if method == Method::HEAD || method == Method::OPTIONS {
@@ -283,7 +283,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
 }
 
-/// A prerender carries all marks of a navigation by a person, so this is looked at first.
+/// A prerender carries all marks of a navigation by a person, so this is looked at before who asks.
 fn is_prefetch(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().any(|name| {
         let value = text(headers, name).to_ascii_lowercase();
@@ -292,7 +292,7 @@ fn is_prefetch(headers: &HeaderMap) -> bool {
 }
 
 fn wake_call(request: &Request<'_>) -> Option<Caller> {
-    if request.method != Method::POST {
+    if request.method != Method::POST || is_prefetch(request.headers) {
         return None;
     }
     let names_its_site = ["sec-fetch-site", ORIGIN.as_str()].iter().any(|name| request.headers.contains_key(*name));
