@@ -102,6 +102,19 @@ async fn a_monitor_in_a_drain_makes_no_failover_that_is_stuck() {
 }
 
 #[tokio::test]
+async fn in_a_drain_nobody_is_shown_the_way_to_the_instance() {
+    let world = draining().await;
+    let monitor = || request("HEAD", "/", &[]);
+    assert_eq!(world.ask(monitor()).await.header("alt-svc"), "");
+    lead(&world, Lead::Closed).await;
+    assert_eq!(world.ask(visit()).await.header("alt-svc"), "");
+    let world = asleep().await;
+    (&world.sim).start(&world.id).await.unwrap();
+    world.seconds(60);
+    assert!(world.ask(visit()).await.header("alt-svc").starts_with("h2="), "after a wake");
+}
+
+#[tokio::test]
 async fn how_soon_a_drain_can_have_begun_goes_by_the_instances_own_idle_minutes() {
     let world = draining().await;
     world.sim.change(&world.id, |it| {

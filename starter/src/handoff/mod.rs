@@ -76,8 +76,11 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         let Asked { visit, moment, .. } = asked;
         let leads_there = self.leads_there(to, seen.instance(), moment.now).await;
         let failover = self.failover(&to.host, leads_there, moment.now);
-        // Visitors come to port 443.
-        let way_out = seen.instance().and_then(|it| it.public_address).filter(|_| to.origin.port == 443);
+        // Visitors come to port 443, and in a drain they are not to come there.
+        let may_drain =
+            |it: &Instance| seen.steerable.as_ref().is_some_and(|by| moment.now - it.launched_at >= by.idle);
+        let way_out = seen.instance().filter(|it| to.origin.port == 443 && !may_drain(it));
+        let way_out = way_out.and_then(|it| it.public_address);
         let limits = Limits { until: moment.answer_by, bytes: bridge::MOST_BYTES_TO_READ };
         let forward = async {
             let request = bridge::outgoing(visit, &to.host)?;
