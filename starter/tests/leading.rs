@@ -4,12 +4,18 @@
 
 mod common;
 
-use chrono::TimeDelta;
+use std::net::IpAddr;
+use std::sync::Mutex;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use common::{World, ask, request, status, visit, wake};
-use shared::cloud::{Cloud, Unforwarded};
-use shared::model::{CheckKind, HealthCheckConfig, HealthCheckId, Probe};
+use http::{Request, Response};
+use shared::cloud::{App, Cloud, Destination, Limits, Unforwarded};
+use shared::model::{CheckKind, HealthCheckConfig, HealthCheckId, HostName, Probe};
+use shared::sim::Sim;
 use shared::steer::{Lead, Stance};
 use shared::trouble::Trouble;
+use starter::{Mended, Moment, Starter, Visit, mend};
 
 fn check() -> HealthCheckId {
     "hc-1".parse().unwrap()
@@ -112,6 +118,46 @@ async fn in_a_drain_nobody_is_shown_the_way_to_the_instance() {
     (&world.sim).start(&world.id).await.unwrap();
     world.seconds(60);
     assert!(world.ask(visit()).await.header("alt-svc").starts_with("h2="), "after a wake");
+}
+
+#[tokio::test]
+async fn a_late_answer_leaves_the_time_that_leading_may_take() {
+    for (steer, seconds) in [("true", 27), ("false", 28)] {
+        let world = draining().await.with("CATNAP_STEER", steer);
+        let app = Hurried { sim: &world.sim, until: Mutex::default() };
+        let starter = Starter::new(world.config(), &world.sim, &app, &world.lines);
+        let now = world.sim.now();
+        let moment = Moment { now, answer_by: now + TimeDelta::seconds(28), nonce: String::new() };
+        let Mended { request, sent } = mend(visit()).unwrap();
+        starter.answer(&Visit::new(&request.into(), sent), &moment).await;
+        assert_eq!(*app.until.lock().unwrap(), Some(now + TimeDelta::seconds(seconds)), "{steer}");
+    }
+}
+
+/// The simulated app, and by when it had to answer.
+struct Hurried<'a> {
+    sim: &'a Sim,
+    until: Mutex<Option<DateTime<Utc>>>,
+}
+
+impl App for &Hurried<'_> {
+    async fn probe(&self, to: &Destination, path: &str) -> Probe {
+        App::probe(&self.sim, to, path).await
+    }
+
+    async fn forward(
+        &self,
+        to: &Destination,
+        request: Request<Vec<u8>>,
+        limits: Limits,
+    ) -> Result<Response<Vec<u8>>, Unforwarded> {
+        *self.until.lock().unwrap() = Some(limits.until);
+        self.sim.forward(to, request, limits).await
+    }
+
+    async fn addresses(&self, host: &HostName) -> Vec<IpAddr> {
+        self.sim.addresses(host).await
+    }
 }
 
 #[tokio::test]

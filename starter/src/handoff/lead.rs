@@ -17,7 +17,7 @@ use crate::{Asked, Starter};
 /// A health check is looked at no more often than this: Route 53 takes five calls a second from the whole account.
 const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
 /// No visitor waits longer for it. Whoever comes next tries again.
-const WITHIN: Duration = Duration::from_secs(1);
+pub(super) const WITHIN: Duration = Duration::from_secs(1);
 
 impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     /// Leads visitors to an app that has just answered: says where to, if that is another place than before.

@@ -4,6 +4,8 @@ pub(crate) mod bridge;
 mod lead;
 pub(crate) mod poll;
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use http::Response;
 use lambda_http::Body;
@@ -81,7 +83,9 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             |it: &Instance| seen.steerable.as_ref().is_some_and(|by| moment.now - it.launched_at >= by.idle);
         let way_out = seen.instance().filter(|it| to.origin.port == 443 && !may_drain(it));
         let way_out = way_out.and_then(|it| it.public_address);
-        let limits = Limits { until: moment.answer_by, bytes: bridge::MOST_BYTES_TO_READ };
+        // What is not answered by then could not be led home within Lambda's time-out.
+        let for_leading = seen.steerable.as_ref().map_or(Duration::ZERO, |_| lead::WITHIN);
+        let limits = Limits { until: moment.answer_by - for_leading, bytes: bridge::MOST_BYTES_TO_READ };
         let forward = async {
             let request = bridge::outgoing(visit, &to.host)?;
             let answer = self.app.forward(to, request, limits).await.map_err(Unbridged::Unforwarded)?;

@@ -79,10 +79,14 @@ impl World {
         self
     }
 
-    pub(crate) fn starter(&self) -> Starter<&Sim, &Sim, &Lines> {
+    pub(crate) fn config(&self) -> Config {
         let setting =
             |name: &str| self.settings.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
-        Starter::new(Config::read(setting).unwrap(), &self.sim, &self.sim, &self.lines)
+        Config::read(setting).unwrap()
+    }
+
+    pub(crate) fn starter(&self) -> Starter<&Sim, &Sim, &Lines> {
+        Starter::new(self.config(), &self.sim, &self.sim, &self.lines)
     }
 
     /// Asks a cold starter.
