@@ -33,7 +33,7 @@ const READY_HOLDS_FOR: TimeDelta = TimeDelta::seconds(30);
 const START_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(15);
 /// Route 53 is asked no more often than this: its API takes five calls a second from the whole account.
 const ASK_ROUTE53_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
-/// A wake is measured only by who saw the app not answering this shortly before it did: pages ask every 3 to 8 s.
+/// A wake is measured only by who saw the app not answering this shortly before it did: pages ask every 1 to 8 s.
 const SEEN_STARTING_WITHIN: TimeDelta = TimeDelta::seconds(15);
 
 /// Which app a request is for.

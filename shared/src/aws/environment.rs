@@ -159,7 +159,7 @@ impl Pace {
 
     fn timeouts(self) -> TimeoutConfig {
         let (connect, attempt, operation) = match self {
-            Self::Visitor => (2, 4, 6), // twice, and 3 s for the app: within the starter's 20 s
+            Self::Visitor => (2, 4, 6), // twice, and 3 s for the app: within the starter's 29 s
             Self::Tick => (3, 10, 40),
         };
         TimeoutConfig::builder()
