@@ -5,7 +5,12 @@
 #[path = "../benches/gap/mod.rs"]
 mod gap;
 
+use chrono::TimeDelta;
 use gap::Way;
+use sandbox::{Sandbox, Setup, Visitor};
+use shared::model::InstanceState;
+use shared::sim::Lead;
+use shared::sim::traffic::Page;
 
 #[test]
 fn with_steer_nobody_is_lost_and_without_it_some_are() {
@@ -22,4 +27,24 @@ fn with_steer_nobody_is_lost_and_without_it_some_are() {
 #[test]
 fn whenever_somebody_comes_it_comes_to_rest_again() {
     assert!(Way { interval: 30, threshold: 3, steer: true, tick: 5 }.comes_to_rest(53));
+}
+
+#[test]
+fn who_ends_a_drain_with_a_light_page_has_the_app_for_the_idle_time() {
+    let settings = [("CATNAP_STEER".into(), "true".into())].into();
+    let world = Sandbox::new(&Setup { settings, page: Page::Light, ..Setup::default() }).expect("it can be set up");
+    world.visit(Visitor::named("Ada"));
+    world.run(TimeDelta::minutes(30));
+    let minute = |wanted: fn(&sandbox::Snapshot) -> bool| {
+        let passed = (0..300).find(|_| {
+            world.run(TimeDelta::minutes(1));
+            wanted(&world.snapshot())
+        });
+        passed.expect("it comes to that")
+    };
+    minute(|it| it.leads_to == Some(Lead::Gateway));
+    assert_eq!(world.snapshot().state, InstanceState::Running, "it is drained first");
+    world.visit(Visitor::named("Bob"));
+    let napped_after = minute(|it| it.state != InstanceState::Running);
+    assert!(napped_after >= 60, "{napped_after} min");
 }

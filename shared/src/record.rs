@@ -16,7 +16,8 @@ pub const NAMESPACE: &str = "Catnap";
 /// What is counted, by the name of its metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
-    /// A request that asks for the app: once or more for each person, as long as they wait at the starter.
+    /// A request that asks for the app: once or more for each person, as long as they wait at the starter. With `Steer`
+    /// one that leads visitors home, too.
     Visits,
     /// A start that EC2 took.
     Wakes,

@@ -157,7 +157,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     }
 
     fn record(&self, asked: &Asked<'_>, seen: &Seen, decision: &WakeDecision, bridged: Option<&Bridged>) {
-        let mut counts = tally::counts(asked.class, seen, decision);
+        let mut counts = tally::counts(asked.class, seen, decision, bridged);
         let unled = bridged.and_then(|bridged| bridged.led.as_ref().err());
         counts.extend(unled.filter(|error| steer::needs_somebody(error.trouble)).map(|_| Count::SteerFailed));
         counts.extend(bridged.filter(|bridged| bridged.failover == Failover::Stuck).map(|_| Count::FailoverStuck));

@@ -94,14 +94,18 @@ impl<'a> Entry<'a> {
 }
 
 /// What a request counts for.
-pub(crate) fn counts(class: Class, seen: &Seen, decision: &WakeDecision) -> Vec<Count> {
+pub(crate) fn counts(class: Class, seen: &Seen, decision: &WakeDecision, bridged: Option<&Bridged>) -> Vec<Count> {
+    // The mark of who was led home is gone as soon as the checkers take over. Who could not be led, as far as the
+    // starter heard of it, was there all the same.
+    let is_led = |bridged: &Bridged| matches!(bridged.led, Ok(Some(Lead::Home)) | Err(_));
+    let leads_home = class.is_of_somebody() && bridged.is_some_and(is_led);
     let woke = seen.woke_within.map(|took| Count::WakeSeconds(u32::try_from(took.num_seconds()).unwrap_or_default()));
-    let mut counts = counts_by_class(class, seen.ask, decision);
+    let mut counts = counts_by_class(class, seen.ask, leads_home, decision);
     counts.extend(woke);
     counts
 }
 
-fn counts_by_class(class: Class, ask: Ask, decision: &WakeDecision) -> Vec<Count> {
+fn counts_by_class(class: Class, ask: Ask, leads_home: bool, decision: &WakeDecision) -> Vec<Count> {
     let asks = ask != Ask::No;
     let by_a_person = asks || class == Class::Navigation;
     let sleeps = matches!(
@@ -109,7 +113,7 @@ fn counts_by_class(class: Class, ask: Ask, decision: &WakeDecision) -> Vec<Count
         WakeReason::Asleep | WakeReason::FallingAsleep | WakeReason::DryRun | WakeReason::OnHold { .. }
     );
     let counts = [
-        (asks, Count::Visits),
+        (asks || leads_home, Count::Visits),
         (decision.action == Action::Start, Count::Wakes),
         (sleeps && !by_a_person && !class.is_catnaps_own(), Count::IgnoredRequests),
         (by_a_person && decision.reason.is_failure(), Count::WakeFailed),
@@ -131,14 +135,16 @@ mod tests {
         let gone = decision(Action::Wait, WakeReason::Gone);
         let asleep = decision(Action::Wait, WakeReason::Asleep);
         let call = Class::WakeCall(Caller::Script);
-        assert_eq!(counts_by_class(call, Ask::Request, &started), [Count::Visits, Count::Wakes]);
-        assert_eq!(counts_by_class(call, Ask::Request, &gone), [Count::Visits, Count::WakeFailed]);
-        assert_eq!(counts_by_class(Class::Navigation, Ask::No, &gone), [Count::WakeFailed]);
-        assert_eq!(counts_by_class(Class::Navigation, Ask::No, &asleep), []);
-        assert_eq!(counts_by_class(Class::StatusPoll, Ask::No, &gone), []);
-        assert_eq!(counts_by_class(Class::Bot, Ask::No, &asleep), [Count::IgnoredRequests]);
+        assert_eq!(counts_by_class(call, Ask::Request, false, &started), [Count::Visits, Count::Wakes]);
+        assert_eq!(counts_by_class(call, Ask::Request, false, &gone), [Count::Visits, Count::WakeFailed]);
+        assert_eq!(counts_by_class(Class::Navigation, Ask::No, false, &gone), [Count::WakeFailed]);
+        assert_eq!(counts_by_class(Class::Navigation, Ask::No, false, &asleep), []);
+        assert_eq!(counts_by_class(Class::StatusPoll, Ask::No, false, &gone), []);
+        assert_eq!(counts_by_class(Class::Bot, Ask::No, false, &asleep), [Count::IgnoredRequests]);
         let ready = decision(Action::HandOff, WakeReason::Ready);
-        assert_eq!(counts_by_class(Class::Client, Ask::No, &ready), [], "an image of the app that is awake");
-        assert_eq!(counts_by_class(Class::Client, Ask::No, &asleep), [Count::IgnoredRequests]);
+        assert_eq!(counts_by_class(Class::Client, Ask::No, false, &ready), [], "an image of the app that is awake");
+        assert_eq!(counts_by_class(Class::Client, Ask::No, false, &asleep), [Count::IgnoredRequests]);
+        assert_eq!(counts_by_class(Class::Navigation, Ask::No, true, &ready), [Count::Visits], "it ended a drain");
+        assert_eq!(counts_by_class(Class::WakePath, Ask::Request, true, &ready), [Count::Visits]);
     }
 }

@@ -75,9 +75,24 @@ async fn a_person_ends_a_drain_and_a_scanner_does_not() {
     for scanner in [request("GET", "/wp-login.php", &[]), request("HEAD", "/", &[])] {
         assert_eq!(world.ask(scanner).await.status, 200, "it is bridged");
         assert!(matches!(stance(&world).await, Stance::Away { .. }));
+        assert_eq!(world.lines.last().get("Visits"), None, "no scanner keeps it awake");
     }
     assert_eq!(world.ask(visit()).await.status, 200);
     assert!(matches!(stance(&world).await, Stance::Home { .. }));
+    assert_eq!(world.lines.last()["Visits"], 1, "the mark is gone in five minutes, and the person may be there");
+    assert_eq!(world.ask(visit()).await.status, 200);
+    assert_eq!(world.lines.last().get("Visits"), None, "nothing more was to be led");
+}
+
+#[tokio::test]
+async fn a_scanner_that_comes_first_after_a_wake_leads_home_and_is_no_visitor() {
+    let world = asleep().await;
+    world.seconds(60);
+    (&world.sim).start(&world.id).await.unwrap();
+    world.seconds(60);
+    assert_eq!(world.ask(request("GET", "/wp-login.php", &[])).await.status, 200);
+    let line = world.lines.last();
+    assert_eq!((&line["led"], line.get("Visits")), (&"home".into(), None));
 }
 
 #[tokio::test]
@@ -195,6 +210,7 @@ async fn a_route_53_that_refuses_keeps_nobody_from_the_app() {
             let line = world.lines.last();
             assert!(line["error"].as_str().unwrap().starts_with(operation), "{line}");
             assert_eq!(line.get("SteerFailed").is_some(), counted, "{operation} {trouble:?}");
+            assert_eq!(line["Visits"], 1, "a person was there, wherever they are led");
             world.seconds(10);
             ask(&starter, &world.sim, visit()).await;
             assert!(matches!(stance(&world).await, Stance::Home { .. }), "the next one is led home");

@@ -153,13 +153,21 @@ async fn a_visitor_whom_the_starter_led_home_keeps_it_awake() {
     world.tick().await;
     world.sim.advance(TimeDelta::minutes(2));
     world.lead(Lead::Home).await;
+    world.sim.count(Metric::Visits("app.example.com".parse().unwrap()), 1.0); // as the starter does
     world.sim.advance(TimeDelta::minutes(3));
     world.traffic(5, 700.0);
     let record = world.tick().await;
     assert_eq!(told(&record), ("keep", "visitors", "left"));
     assert!(matches!(world.stance().await, Stance::Home { .. }), "for some minutes");
-    assert_eq!(told(&world.five_minutes_later().await), ("keep", "visitors", "left"));
-    assert_eq!((world.stance().await, world.state()), (Stance::Checked, InstanceState::Running));
+    for _ in 0..11 {
+        world.sim.advance(TimeDelta::minutes(5));
+        world.quiet(5);
+        assert_eq!(told(&world.tick().await), ("keep", "visitors", "left"), "for the whole idle time");
+        assert_eq!((world.stance().await, world.state()), (Stance::Checked, InstanceState::Running));
+    }
+    world.sim.advance(TimeDelta::minutes(5));
+    world.quiet(5);
+    assert_eq!(told(&world.tick().await), ("nap", "idle", "draining"));
 }
 
 #[tokio::test]

@@ -22,13 +22,15 @@ fn no_sample_of_the_health_check_is_missed_while_nobody_looks() {
 }
 
 #[test]
-fn whom_it_was_turned_home_for_is_a_visitor_for_the_idle_time() {
+fn whom_it_was_turned_home_for_is_a_visitor_before_visits_can_be_read_and_after_the_mark_is_gone() {
     let home = |ago| {
         let since = noon() - minutes(ago);
         idle().but(|it| it.health_check = HealthCheck::Steered { config: check(), since, home: true })
     };
-    assert_eq!(kept(&home(59)), KeepReason::Visitors { at: noon() - minutes(59) });
-    assert!(matches!(home(60).decide(), IdleDecision::Nap(_)));
+    assert_eq!(kept(&home(4)), KeepReason::Visitors { at: noon() - minutes(4) });
+    let counted = |ago| idle().but(|it| it.visits = one(ago));
+    assert!(matches!(kept(&counted(60)), KeepReason::Visitors { .. }));
+    assert!(matches!(counted(61).decide(), IdleDecision::Nap(_)));
 }
 
 #[test]
