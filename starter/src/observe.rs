@@ -67,8 +67,8 @@ pub(crate) struct Memory {
     pub(crate) dns: HashMap<HostName, Dns>,
     /// Since when apps are bridged because DNS leads elsewhere.
     pub(crate) unconverged: HashMap<HostName, Unconverged>,
-    /// When health checks were looked at that may be steered.
-    pub(crate) steering_looked_at: HashMap<HealthCheckId, DateTime<Utc>>,
+    /// When health checks were looked at that may be steered, and whether for a person.
+    pub(crate) steering_looked_at: HashMap<(HealthCheckId, bool), DateTime<Utc>>,
 }
 
 /// An app that answered.

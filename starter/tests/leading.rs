@@ -85,6 +85,20 @@ async fn a_person_ends_a_drain_and_a_scanner_does_not() {
 }
 
 #[tokio::test]
+async fn a_person_who_comes_a_second_after_a_scanner_ends_a_drain_too() {
+    let world = draining().await;
+    let starter = world.starter();
+    ask(&starter, &world.sim, request("GET", "/wp-login.php", &[])).await;
+    assert!(matches!(stance(&world).await, Stance::Away { .. }));
+    world.seconds(1);
+    ask(&starter, &world.sim, visit()).await;
+    assert!(matches!(stance(&world).await, Stance::Home { .. }));
+    let before = world.sim.calls("GetHealthCheck", "");
+    ask(&starter, &world.sim, request("GET", "/wp-login.php", &[])).await;
+    assert_eq!(world.sim.calls("GetHealthCheck", "") - before, 0, "a person's look does for all");
+}
+
+#[tokio::test]
 async fn a_scanner_that_comes_first_after_a_wake_leads_home_and_is_no_visitor() {
     let world = asleep().await;
     world.seconds(60);
@@ -219,15 +233,17 @@ async fn a_route_53_that_refuses_keeps_nobody_from_the_app() {
 }
 
 #[tokio::test]
-async fn route_53_is_asked_once_in_ten_seconds() {
+async fn route_53_is_asked_once_in_ten_seconds_for_scanners_and_once_for_people() {
     let world = draining().await;
     let starter = world.starter();
     let before = world.sim.calls("GetHealthCheck", "");
-    for _ in 0..10 {
-        ask(&starter, &world.sim, visit()).await;
-        world.seconds(1);
+    for event in [request("GET", "/wp-login.php", &[]), visit()] {
+        for _ in 0..5 {
+            ask(&starter, &world.sim, event.clone()).await;
+            world.seconds(1);
+        }
     }
-    assert_eq!(world.sim.calls("GetHealthCheck", "") - before, 1);
+    assert_eq!(world.sim.calls("GetHealthCheck", "") - before, 2, "one for scanners, one for people");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use shared::cloud::{App, Cloud};
 use shared::overrides::Steerable;
 use shared::record::Sink;
@@ -15,6 +15,7 @@ use crate::observe::Seen;
 use crate::{Asked, Starter};
 
 /// A health check is looked at no more often than this: Route 53 takes five calls a second from the whole account.
+/// A look for nobody holds up none for a person, who alone ends a drain.
 const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
 /// No visitor waits longer for it. Whoever comes next tries again.
 pub(super) const WITHIN: Duration = Duration::from_secs(1);
@@ -31,19 +32,22 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         else {
             return Ok(None);
         };
+        let by_somebody = asked.class.is_of_somebody();
         {
             let looked_at = &mut self.memory().steering_looked_at;
-            if looked_at.get(id).is_some_and(|at| now - *at < LOOK_AGAIN_AFTER) {
+            let lately =
+                |who| looked_at.get(&(id.clone(), who)).is_some_and(|at: &DateTime<Utc>| now - *at < LOOK_AGAIN_AFTER);
+            if lately(true) || (!by_somebody && lately(false)) {
                 return Ok(None);
             }
-            looked_at.insert(id.clone(), now);
+            looked_at.insert((id.clone(), by_somebody), now);
         }
         let lead = async {
             let steering = self.cloud.steering(id).await?;
             if matches!(steering.stance(), Stance::Away { .. } | Stance::Closed { .. }) {
                 self.memory().unconverged.remove(&asked.addressed.host); // DNS leads elsewhere because it shall
             }
-            let lead = steer::on_answer(steering.stance(), instance, asked.class.is_of_somebody(), *idle, now);
+            let lead = steer::on_answer(steering.stance(), instance, by_somebody, *idle, now);
             if let Some(lead) = lead {
                 self.cloud.steer(id, &steering, lead, now).await?;
             }
