@@ -129,10 +129,15 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         });
     }
 
+    /// Whether EC2 did not stop it at an earlier tick.
+    fn was_refused(&self, id: &InstanceId) -> bool {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
     fn remember_refused(&self, reports: &[Report]) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let again = reports.iter().filter(|report| match report.outcome {
-            Outcome::Refused => true,
+            Outcome::Refused => report.stop_refused,
             Outcome::Postponed => refused.contains(&report.instance),
             _ => false,
         });

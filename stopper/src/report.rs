@@ -64,6 +64,9 @@ pub struct Report {
     /// It could not be steered, or leads them astray.
     #[serde(skip)]
     steer_failed: bool,
+    /// EC2 did not take the stop.
+    #[serde(skip)]
+    pub(crate) stop_refused: bool,
     /// What the decision was made from.
     #[serde(flatten)]
     pub knowledge: Option<Knowledge>,
@@ -105,6 +108,7 @@ impl Report {
         let is_stuck = led.is_some_and(|stance| steer::is_stuck(stance, &target.instance, now));
         let steer_failed = is_stuck
             || error.as_ref().is_some_and(|error| error.is_of_steering() && steer::needs_somebody(error.trouble));
+        let stop_refused = error.as_ref().is_some_and(|error| error.operation == "StopInstances");
         let Instance { state, launched_at, stopped_at, .. } = target.instance;
         let asleep_since = stopped_at.filter(|_| state == InstanceState::Stopped);
         let awake_until = asleep_since.or((state == InstanceState::Running).then_some(now));
@@ -122,6 +126,7 @@ impl Report {
             saved: asleep_minutes.zip(hourly_price).map(|(minutes, price)| cost(minutes, price)),
             led,
             steer_failed,
+            stop_refused,
             knowledge,
             outlook,
             error: error.or(target.error).map(|error| error.to_string()),

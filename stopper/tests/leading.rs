@@ -71,7 +71,11 @@ impl World {
 
     /// A tick of a cold stopper: what it did.
     async fn tick(&self) -> Value {
-        self.stopper("true").tick(self.sim.now(), Instant::now() + Duration::from_secs(300)).await.unwrap();
+        self.tick_of(&self.stopper("true")).await
+    }
+
+    async fn tick_of(&self, stopper: &Stopper<&Sim, &Lines>) -> Value {
+        stopper.tick(self.sim.now(), Instant::now() + Duration::from_secs(300)).await.unwrap();
         self.lines.0.lock().unwrap().iter().rfind(|record| record["app"] == "app.example.com").unwrap().clone()
     }
 
@@ -239,6 +243,36 @@ async fn a_stop_that_ec2_refuses_does_not_keep_visitors_away() {
     world.sim.fail_next("StopInstances", Trouble::StopProtected);
     assert_eq!(told(&world.five_minutes_later().await), ("keep", "protected", "refused"));
     assert_eq!(world.stance().await, Stance::Checked);
+}
+
+#[tokio::test]
+async fn what_ec2_will_not_stop_is_not_led_away_at_every_other_tick() {
+    let world = World::new();
+    let stopper = world.stopper("true");
+    world.sim.refuse("StopInstances", Some(Trouble::StopProtected));
+    let mut outcomes = Vec::new();
+    for _ in 0..8 {
+        let record = world.tick_of(&stopper).await;
+        outcomes.push(told(&record).2.to_owned());
+        world.sim.advance(TimeDelta::minutes(5));
+        world.quiet(5);
+    }
+    assert_eq!(outcomes[..2], ["draining", "refused"]);
+    assert!(outcomes[2..].iter().all(|outcome| outcome == "refused"), "{outcomes:?}");
+    assert_eq!((world.stance().await, world.sim.calls("ChangeTagsForResource", "")), (Stance::Checked, 2));
+    world.sim.refuse("StopInstances", None);
+    assert_eq!(told(&world.tick_of(&stopper).await), ("nap", "idle", "stopped"));
+}
+
+#[tokio::test]
+async fn what_route_53_refused_is_led_away_before_its_nap_all_the_same() {
+    for trouble in [Trouble::Throttled, Trouble::Unexpected] {
+        let world = World::new();
+        let stopper = world.stopper("true");
+        world.sim.fail_next("UpdateHealthCheck", trouble);
+        assert_eq!(told(&world.tick_of(&stopper).await).2, "refused");
+        assert_eq!(told(&world.tick_of(&stopper).await).2, "draining");
+    }
 }
 
 #[tokio::test]
