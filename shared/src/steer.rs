@@ -257,16 +257,19 @@ pub fn on_answer(
 pub enum AfterRefusal {
     /// The role may not: it naps as it would without `Steer`, for one that never naps costs money every night.
     NapWithout,
+    /// Nor may it nap: its health check would count as healthy for ever, and nobody could wake it.
+    Keep,
     /// Somebody else was faster: perhaps the starter, for a visitor.
     LookAgain,
     /// The next tick tries again.
     TryAgain,
 }
 
-/// What it means for a nap that Route 53 refused to lead visitors away.
+/// What it means for a nap that Route 53 refused to lead visitors away, from where they are led now.
 #[must_use]
-pub fn after_refusal(trouble: Trouble) -> AfterRefusal {
+pub fn after_refusal(trouble: Trouble, stance: Stance) -> AfterRefusal {
     match trouble {
+        Trouble::NotPermitted if matches!(stance, Stance::Home { .. }) => AfterRefusal::Keep,
         Trouble::NotPermitted => AfterRefusal::NapWithout,
         Trouble::Outdated => AfterRefusal::LookAgain,
         _ => AfterRefusal::TryAgain,

@@ -2,7 +2,7 @@
 //! when there is none.
 
 use shared::cloud::Cloud;
-use shared::idle::{IdleDecision, KeepReason, NapReason};
+use shared::idle::{IdleDecision, KeepReason, NapReason, Unwakeable};
 use shared::model::HealthCheckId;
 use shared::record::Sink;
 use shared::steer::{self, AfterRefusal, Drain, Lead, Stance, Steering};
@@ -19,8 +19,8 @@ pub(crate) enum Way {
     Unled(CloudError),
     /// Some may still come.
     Draining,
-    /// Somebody came meanwhile, and the starter has led the visitors home.
-    Visited(KeepReason),
+    /// It is kept after all, for a visitor whom the starter has led home, or for want of the right to steer.
+    Kept(KeepReason, Option<CloudError>),
 }
 
 impl<C: Cloud, S: Sink> Stopper<C, S> {
@@ -41,10 +41,13 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             Drain::Over => (Lead::Closed, Way::Clear),
         };
         let Err(error) = self.cloud.steer(id, seen, lead, tick.now).await else { return Ok(then) };
-        match steer::after_refusal(error.trouble) {
+        match steer::after_refusal(error.trouble, seen.stance()) {
             AfterRefusal::NapWithout => Ok(Way::Unled(error)),
+            AfterRefusal::Keep => {
+                Ok(Way::Kept(KeepReason::FailoverOff { because: Unwakeable::HealthCheckDisabled }, Some(error)))
+            }
             AfterRefusal::LookAgain => match self.cloud.steering(id).await?.stance() {
-                Stance::Home { since } => Ok(Way::Visited(KeepReason::Visitors { at: since })),
+                Stance::Home { since } => Ok(Way::Kept(KeepReason::Visitors { at: since }, None)),
                 _ => Err(error),
             },
             AfterRefusal::TryAgain => Err(error),

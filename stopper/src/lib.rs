@@ -199,7 +199,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             Ok(Way::Clear) => None,
             Ok(Way::Unled(error)) => Some(error),
             Ok(Way::Draining) => return (decision, Outcome::Draining, None),
-            Ok(Way::Visited(reason)) => return (IdleDecision::Keep(reason), Outcome::Left, None),
+            Ok(Way::Kept(reason, error)) => return (IdleDecision::Keep(reason), Outcome::Left, error),
             Err(error) => return (decision, Outcome::Refused, Some(error)),
         };
         match self.cloud.stop(&target.instance.id).await {

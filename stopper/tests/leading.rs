@@ -309,6 +309,32 @@ async fn a_role_that_may_not_steer_naps_as_it_would_without_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_role_that_may_not_steer_naps_nothing_that_would_count_as_healthy_for_ever() {
+    let world = World::new();
+    world.lead(Lead::Home).await;
+    world.sim.refuse("ChangeTagsForResource", Some(Trouble::NotPermitted));
+    world.sim.refuse("UpdateHealthCheck", Some(Trouble::NotPermitted));
+    for _ in 0..11 {
+        world.five_minutes_later().await; // the checkers cannot take over
+    }
+    for _ in 0..2 {
+        let record = world.five_minutes_later().await;
+        assert_eq!(
+            (told(&record), &record["because"]),
+            (("keep", "failover-off", "left"), &"health-check-disabled".into())
+        );
+        assert_eq!(
+            (&record["FailoverOff"], &record["SteerFailed"], world.state()),
+            (&1.into(), &1.into(), InstanceState::Running)
+        );
+    }
+    for operation in ["ChangeTagsForResource", "UpdateHealthCheck"] {
+        world.sim.refuse(operation, None);
+    }
+    assert_eq!(told(&world.tick().await), ("nap", "idle", "draining"), "the role has been mended");
+}
+
+#[tokio::test]
 async fn what_passes_by_itself_rings_no_alarm_of_steering() {
     for (trouble, rings) in [(Trouble::Throttled, false), (Trouble::Unexpected, true)] {
         let world = World::new();

@@ -148,8 +148,13 @@ fn what_a_refusal_means_for_the_nap_and_for_whom_it_rings() {
         (Trouble::Unexpected, AfterRefusal::TryAgain, true),
     ];
     for (trouble, means, rings) in table {
-        assert_eq!((after_refusal(trouble), needs_somebody(trouble)), (means, rings), "{trouble:?}");
+        for stance in [Stance::Checked, Stance::Away { since: noon() }, Stance::Closed { since: noon() }] {
+            assert_eq!((after_refusal(trouble, stance), needs_somebody(trouble)), (means, rings), "{trouble:?}");
+        }
     }
+    let home = Stance::Home { since: noon() };
+    assert_eq!(after_refusal(Trouble::NotPermitted, home), AfterRefusal::Keep, "nobody could wake it");
+    assert_eq!(after_refusal(Trouble::Throttled, home), AfterRefusal::TryAgain);
 }
 
 #[test]
