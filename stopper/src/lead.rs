@@ -3,9 +3,8 @@
 
 use shared::cloud::Cloud;
 use shared::idle::{IdleDecision, KeepReason, NapReason, Unwakeable};
-use shared::model::HealthCheckId;
 use shared::record::Sink;
-use shared::steer::{self, AfterRefusal, Drain, Lead, Stance, Steering};
+use shared::steer::{self, AfterRefusal, Drain, Lead, Stance};
 use shared::trouble::CloudError;
 
 use crate::observe::Target;
@@ -66,15 +65,19 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
 
     /// Leaves an instance as it is, and puts right how its visitors are led.
     pub(crate) async fn leave(&self, decision: IdleDecision, target: Target, tick: &Tick) -> Report {
-        let due = |(id, seen): &(HealthCheckId, Steering)| {
-            let boot = target.overrides.policy.boot_deadline;
-            let lead = steer::at_a_tick(seen.stance(), &target.instance, boot, tick.now)?;
-            Some((id.clone(), seen.clone(), lead))
-        };
-        let error = match target.steering.as_ref().and_then(due).filter(|_| !self.config.dry_run) {
-            Some((id, seen, lead)) => self.cloud.steer(&id, &seen, lead, tick.now).await.err(),
-            None => None,
-        };
+        let error = self.mend(&target, tick).await.err();
         self.report(decision, Outcome::Left, error, target, tick.now)
+    }
+
+    /// Puts right how the visitors of an instance are led that is not napped.
+    pub(crate) async fn mend(&self, target: &Target, tick: &Tick) -> Result<(), CloudError> {
+        let Some((id, seen)) = target.steering.as_ref().filter(|_| !self.config.dry_run) else { return Ok(()) };
+        let boot = target.overrides.policy.boot_deadline;
+        let lead = steer::at_a_tick(seen.stance(), &target.instance, boot, tick.now);
+        // Of two with one name nobody knows whose health check it is: it goes back to the checkers, and nowhere else.
+        match lead.filter(|lead| target.host.is_some() || *lead == Lead::Checked) {
+            Some(lead) => self.cloud.steer(id, seen, lead, tick.now).await,
+            None => Ok(()),
+        }
     }
 }

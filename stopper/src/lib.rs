@@ -191,7 +191,10 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         if !tick.list_is_whole {
             match self.carriers(target).await.map(idle::after_counting_names) {
                 Ok(None) => {}
-                Ok(Some(reason)) => return (IdleDecision::Keep(reason), Outcome::Left, None),
+                Ok(Some(reason)) => {
+                    let error = self.mend(target, tick).await.err();
+                    return (IdleDecision::Keep(reason), Outcome::Left, error);
+                }
                 Err(error) => return (decision, Outcome::Postponed, Some(error)),
             }
         }

@@ -103,19 +103,25 @@ impl Target {
     }
 
     fn know_steering(&mut self, id: HealthCheckId, steering: Result<Steering, CloudError>) {
-        let steering = match steering {
-            Ok(steering) => steering,
-            Err(error) => return self.know(Err(error)),
-        };
-        let config = HealthCheckConfig { disabled: false, inverted: false, ..steering.config };
-        let steered = |since, home| HealthCheck::Steered { config, since, home };
-        match steering.stance() {
-            Stance::Checked => self.know(Ok(config)),
-            Stance::ByHand => self.know(Ok(steering.config)),
-            Stance::Away { since } | Stance::Closed { since } => self.health_check = steered(since, false),
-            Stance::Home { since } => self.health_check = steered(since, true),
+        let before = self.health_check.clone();
+        match steering {
+            Ok(steering) => {
+                let config = HealthCheckConfig { disabled: false, inverted: false, ..steering.config };
+                let steered = |since, home| HealthCheck::Steered { config, since, home };
+                match steering.stance() {
+                    Stance::Checked => self.know(Ok(config)),
+                    Stance::ByHand => self.know(Ok(steering.config)),
+                    Stance::Away { since } | Stance::Closed { since } => self.health_check = steered(since, false),
+                    Stance::Home { since } => self.health_check = steered(since, true),
+                }
+                self.steering = Some((id, steering));
+            }
+            Err(error) => self.know(Err(error)),
         }
-        self.steering = Some((id, steering));
+        // Wherever it leads: by a name that another carries too no visitor could wake it.
+        if matches!(before, HealthCheck::OfNoUse(_)) {
+            self.health_check = before;
+        }
     }
 
     fn fill(&mut self, slot: Slot, series: Result<Option<Series>, CloudError>) {
@@ -165,11 +171,11 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         let hosts = self.hosts(&instances);
         let mut targets: Vec<_> =
             instances.into_iter().zip(hosts).map(|(instance, host)| self.target(instance, host, now)).collect();
-        // At most one: the stack's own.
-        for target in &mut targets {
-            if let Some(id) = target.steerable() {
-                let steering = self.steering(&id, budget).await;
-                target.know_steering(id, steering);
+        // The stack's own, which is one target's; or that of all who carry its name.
+        if let Some(id) = targets.iter().find_map(Target::steerable) {
+            let steering = self.steering(&id, budget).await;
+            for target in targets.iter_mut().filter(|target| target.steerable().is_some()) {
+                target.know_steering(id.clone(), steering.clone());
             }
         }
         let (mut ids, mut queries) = (HashMap::<_, Vec<_>>::new(), Vec::new());
@@ -227,7 +233,10 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
     }
 
     fn target(&self, instance: Instance, host: Result<HostName, (Unwakeable, String)>, now: DateTime<Utc>) -> Target {
-        let is_stacks_own = host.as_ref() == Ok(&self.config.app_domain);
+        let tag = config::APP_DOMAIN.tag.and_then(|tag| instance.tags.get(tag)).cloned();
+        // By the tag's text: what another carries too may have been led away before it did.
+        let carries = tag.as_deref() == Some(self.config.app_domain.as_str());
+        let is_stacks_own = carries || host.as_ref() == Ok(&self.config.app_domain);
         let mut overrides = overrides(&self.config, &instance, is_stacks_own, now);
         let health_check = match (&host, &overrides.health_check) {
             _ if instance.state != InstanceState::Running => HealthCheck::Unknown,
@@ -242,8 +251,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         let network_in = Series::empty(instance.network_in_period());
         let sparse = || Some(Series::empty(TimeDelta::seconds(60)));
         let (visits, busy, error) = (sparse(), sparse(), None);
-        let tag = config::APP_DOMAIN.tag.and_then(|tag| instance.tags.get(tag));
-        let app = host.as_ref().map_or_else(|_| tag.cloned().unwrap_or_default(), ToString::to_string);
+        let app = host.as_ref().map_or_else(|_| tag.unwrap_or_default(), ToString::to_string);
         let host = host.ok();
         let steering = None;
         Target { app, host, instance, overrides, health_check, network_in, visits, busy, steering, error }

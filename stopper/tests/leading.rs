@@ -59,9 +59,14 @@ impl World {
     }
 
     fn stopper(&self, steer: &str) -> Stopper<&Sim, &Lines> {
+        self.stopper_of(Some(&self.id), steer)
+    }
+
+    /// One that finds its targets by tag, where there is no id.
+    fn stopper_of(&self, id: Option<&InstanceId>, steer: &str) -> Stopper<&Sim, &Lines> {
         let config = Config::read(|name| match name {
             "CATNAP_APP_DOMAIN" => Some("app.example.com".into()),
-            "CATNAP_INSTANCE_ID" => Some(self.id.to_string()),
+            "CATNAP_INSTANCE_ID" => id.map(ToString::to_string),
             "CATNAP_HEALTH_CHECK_ID" => Some(check_id(0).to_string()),
             "CATNAP_STEER" => Some(steer.into()),
             _ => None,
@@ -234,6 +239,46 @@ async fn what_was_left_steered_is_put_right_by_the_next_tick() {
     world.sim.change(&world.id, |it| it.state = InstanceState::Stopped);
     world.tick().await;
     assert!(matches!(world.stance().await, Stance::Closed { .. }));
+}
+
+/// Another instance that carries the app's name, and sleeps.
+fn another_of_that_name(world: &World) {
+    world.sim.add_instance(&"app.example.com".parse().unwrap(), Phases::default());
+}
+
+#[tokio::test]
+async fn what_was_left_steered_is_put_right_where_another_carries_that_name_too() {
+    for lead in [Lead::Away, Lead::Closed, Lead::Home] {
+        let world = World::new();
+        let stopper = world.stopper_of(None, "true");
+        world.lead(lead).await;
+        let began = world.now();
+        another_of_that_name(&world);
+        let by_id = |records: &[Value]| records.iter().rfind(|it| it["instance"] == *world.id.as_str()).cloned();
+        for (minutes, still_home) in [(1, lead == Lead::Home), (6, false)] {
+            world.sim.advance(TimeDelta::minutes(minutes) - (world.now() - began));
+            world.tick_of(&stopper).await;
+            let record = by_id(&world.lines.0.lock().unwrap()).unwrap();
+            assert_eq!((told(&record), &record["because"]), (("keep", "failover-off", "left"), &"shared-name".into()));
+            let stance = world.stance().await;
+            let is_it = if still_home { matches!(stance, Stance::Home { .. }) } else { stance == Stance::Checked };
+            assert!(is_it, "{stance:?} {minutes} min after {lead:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_drain_ends_where_the_name_turns_out_to_be_shared_right_before_the_nap() {
+    let world = World::new();
+    let stopper = world.stopper_of(None, "true");
+    assert_eq!(told(&world.tick_of(&stopper).await), ("nap", "idle", "draining"));
+    another_of_that_name(&world);
+    world.sim.set_page_size(1);
+    world.sim.fail_after("DescribeInstances", 1, Trouble::Unreachable); // the other one is not listed
+    world.sim.advance(TimeDelta::minutes(5));
+    world.traffic(5, 700.0);
+    stopper.tick(world.now(), Instant::now() + Duration::from_secs(300)).await.unwrap_err();
+    assert_eq!((world.stance().await, world.state()), (Stance::Checked, InstanceState::Running));
 }
 
 #[tokio::test]
