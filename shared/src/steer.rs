@@ -178,6 +178,13 @@ impl Steering {
         }
     }
 
+    /// Whether it is set as Catnap has set it at `now`. Where the answer to a change is lost the SDK sends it again,
+    /// and then it is refused as outdated.
+    #[must_use]
+    pub fn was_led(&self, lead: Lead, now: DateTime<Utc>) -> bool {
+        self.ours().is_some_and(|mark| mark.lead == lead && mark.since.timestamp() == now.timestamp())
+    }
+
     /// The mark of how it is set now, if Catnap has set it so.
     fn ours(&self) -> Option<Mark> {
         let flags = (self.config.disabled, self.config.inverted);

@@ -6,6 +6,7 @@
 use shared::aws::{Aws, Pace};
 use shared::cloud::{Cloud, Metric, Targets};
 use shared::model::{CheckKind, InstanceState};
+use shared::steer::Marks;
 use shared::trouble::{CloudError, Trouble};
 use wiremock::matchers::{any, body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -210,6 +211,8 @@ async fn route_53s_errors_have_their_meaning() {
         (404, "NoSuchHealthCheck", Trouble::NotFound),
         (403, "AccessDenied", Trouble::NotPermitted),
         (400, "Throttling", Trouble::Throttled),
+        (400, "PriorRequestNotComplete", Trouble::Throttled),
+        (409, "HealthCheckVersionMismatch", Trouble::Outdated),
     ] {
         let server = MockServer::start().await;
         Mock::given(any())
@@ -220,6 +223,7 @@ async fn route_53s_errors_have_their_meaning() {
         let id = "check-1".parse().unwrap();
         assert_eq!(aws.health_check(&id).await.unwrap_err().trouble, trouble, "{code}");
         assert_eq!(aws.is_healthy(&id, chrono::DateTime::UNIX_EPOCH).await.unwrap_err().trouble, trouble, "{code}");
+        assert_eq!(aws.mark(&id, &Marks::default()).await.unwrap_err().trouble, trouble, "{code}");
     }
 }
 

@@ -45,10 +45,14 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             AfterRefusal::Keep => {
                 Ok(Way::Kept(KeepReason::FailoverOff { because: Unwakeable::HealthCheckDisabled }, Some(error)))
             }
-            AfterRefusal::LookAgain => match self.cloud.steering(id).await?.stance() {
-                Stance::Home { since } => Ok(Way::Kept(KeepReason::Visitors { at: since }, None)),
-                _ => Err(error),
-            },
+            AfterRefusal::LookAgain => {
+                let found = self.cloud.steering(id).await?;
+                match found.stance() {
+                    _ if found.was_led(lead, tick.now) => Ok(then),
+                    Stance::Home { since } => Ok(Way::Kept(KeepReason::Visitors { at: since }, None)),
+                    _ => Err(error),
+                }
+            }
             AfterRefusal::TryAgain => Err(error),
         }
     }

@@ -194,6 +194,17 @@ async fn a_visitor_between_the_look_and_the_stop_is_not_shut_out() {
 }
 
 #[tokio::test]
+async fn a_change_whose_answer_was_lost_is_made() {
+    let world = World::new();
+    world.sim.lose_next_answer();
+    assert_eq!(told(&world.tick().await), ("nap", "idle", "draining"));
+    assert!(matches!(world.stance().await, Stance::Away { .. }));
+    world.sim.lose_next_answer();
+    assert_eq!(told(&world.five_minutes_later().await), ("nap", "idle", "stopped"));
+    assert_eq!((world.sim.calls("UpdateHealthCheck", ""), world.state()), (4, InstanceState::Stopping));
+}
+
+#[tokio::test]
 async fn of_two_who_steer_at_once_the_one_that_comes_first_is_known_for_it() {
     for [first, second] in [[Lead::Home, Lead::Closed], [Lead::Closed, Lead::Home], [Lead::Home, Lead::Home]] {
         let world = World::new();

@@ -28,7 +28,11 @@ fn trouble(code: &str) -> Trouble {
         "InstanceLimitExceeded" | "VcpuLimitExceeded" => Trouble::Quota,
         "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacityOnHost" => Trouble::Capacity,
         "HealthCheckVersionMismatch" => Trouble::Outdated,
-        "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "ThrottledException" => Trouble::Throttled,
+        "RequestLimitExceeded"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "PriorRequestNotComplete" => Trouble::Throttled,
         _ => Trouble::Unexpected,
     }
 }

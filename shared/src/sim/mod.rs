@@ -69,6 +69,8 @@ struct World {
     faults: Vec<(usize, CloudError)>,
     /// What fails as long as it stands here.
     refusals: BTreeMap<&'static str, Trouble>,
+    /// Whether the answer to the next change of a health check is lost.
+    loses_answer: bool,
     /// The account's buckets of EC2, where they are metered.
     buckets: Option<BTreeMap<&'static str, Bucket>>,
     /// How often each operation was called for each subject.
@@ -113,6 +115,7 @@ impl Sim {
             describe_lag: TimeDelta::zero(),
             faults: Vec::new(),
             refusals: BTreeMap::new(),
+            loses_answer: false,
             buckets: None,
             calls: BTreeMap::new(),
             dns: HashMap::new(),

@@ -26,6 +26,11 @@ impl Sim {
     pub fn set_health_check(&self, id: &HealthCheckId, disabled: bool, inverted: bool) {
         self.world().set_health_check(id, disabled, inverted);
     }
+
+    /// Makes the next UpdateHealthCheck one whose answer is lost: it is made, and the SDK sends it again.
+    pub fn lose_next_answer(&self) {
+        self.world().loses_answer = true;
+    }
 }
 
 impl World {
@@ -40,7 +45,7 @@ impl World {
             return Err(refused(OPERATION, Trouble::Outdated));
         }
         self.set_health_check(id, to.disabled(), to.inverted());
-        Ok(())
+        if std::mem::take(&mut self.loses_answer) { self.lead(id, version, to) } else { Ok(()) }
     }
 
     fn set_health_check(&mut self, id: &HealthCheckId, disabled: bool, inverted: bool) {

@@ -75,6 +75,16 @@ fn only_what_the_mark_tells_of_is_our_doing() {
 }
 
 #[test]
+fn what_was_set_this_second_is_known_by_its_mark() {
+    let marks: Marks = "away 8 2026-03-01T12:00:00Z".parse().unwrap();
+    let now = noon() + TimeDelta::milliseconds(700);
+    let away = steering(Lead::Away, 8, &marks.0);
+    assert!(away.was_led(Lead::Away, now));
+    assert!(!away.was_led(Lead::Closed, now) && !away.was_led(Lead::Away, now + TimeDelta::seconds(1)));
+    assert!(!steering(Lead::Away, 9, &marks.0).was_led(Lead::Away, now), "somebody changed it since");
+}
+
+#[test]
 fn a_crash_between_mark_and_setting_leaves_it_ours() {
     let away = steering(Lead::Checked, 7, &[]).marks_for(Lead::Away, ago(600)).unwrap();
     let away = steering(Lead::Away, 8, &away.0);
