@@ -22,7 +22,7 @@ pub enum Outcome {
     Stopped,
     /// It would have been started or stopped.
     DryRun,
-    /// EC2 did not take the start or the stop.
+    /// EC2 did not take the start or the stop, or Route 53 did not lead visitors away before it.
     Refused,
     /// Visitors are led to the starter first. A later tick stops it, if nobody comes.
     Draining,
@@ -101,6 +101,12 @@ impl Report {
             }
             (IdleDecision::Nap(_) | IdleDecision::Wake(_), Outcome::Refused) => {
                 outlook.words = "the next tick tries again".into();
+            }
+            (IdleDecision::Nap(_), Outcome::Postponed) => {
+                outlook.words = "the next tick stops it, among the first".into();
+            }
+            (IdleDecision::Wake(_), Outcome::Postponed) => {
+                outlook.words = "the next tick starts it, among the first".into();
             }
             _ => {}
         }
@@ -187,7 +193,7 @@ pub struct Totals {
     pub kept: usize,
     /// Not running.
     pub skipped: usize,
-    /// To be started or stopped, but EC2 did not take it.
+    /// To be started or stopped, but AWS did not take it.
     pub failed: usize,
     /// To be started or stopped, and left for the next tick.
     pub postponed: usize,

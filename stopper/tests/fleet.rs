@@ -148,6 +148,7 @@ async fn what_there_is_no_time_for_is_postponed_and_stopped_first_by_the_next_ti
     assert_eq!(fleet.calls("StopInstances"), 2_100, "each once");
     let postponed = fleet.records("outcome", "postponed");
     assert_eq!((&postponed[0]["reason"], &postponed[0]["Naps"]), (&json!("idle"), &Value::Null));
+    assert_eq!(postponed[0]["would_change"], "the next tick stops it, among the first");
 }
 
 #[tokio::test(start_paused = true)]

@@ -197,7 +197,7 @@ fn stopper(record: &Value) -> Option<Told> {
     let text = format!("{}{}", why(record), error.unwrap_or_default());
     let same = format!("{decision} {} {} {}", field("reason"), field("outcome"), field("at"));
     let more = match field("outcome") {
-        "refused" => "EC2 did not take it".into(),
+        "refused" => "AWS did not take it".into(),
         "dry-run" => "A dry run: nothing is done".into(),
         "postponed" => "Left for the next tick".into(),
         _ => field("would_change").to_owned(),
