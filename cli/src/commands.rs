@@ -16,6 +16,9 @@ use crate::{Failure, doctor, status};
 /// How often `status --watch` looks: metrics come no faster.
 const WATCH: std::time::Duration = std::time::Duration::from_secs(30);
 
+/// What an instance is told of that no force stops.
+const NEVER: &str = "\na stop would lose it, or EC2 refuses one: catnap doctor says more";
+
 pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failure> {
     let account = Account::new(session.open().await?);
     match command {
@@ -67,18 +70,20 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         }
         Command::Nap { of, force, dry_run } => {
             let set_up = located(&account, of).await?;
+            let (instance, _) = account.instance(&set_up).await?;
             let now = Utc::now();
             let report = patiently("Looking whether someone uses it", account.decision(&set_up, now)).await?;
-            match verbs::nap(report.state, &report.decision, now, force) {
+            match verbs::nap(&instance, &report.decision, now, force) {
                 Act::Stop if dry_run => tell(&set_up, "would be stopped"),
                 Act::Stop => {
                     account.stop(&report.instance).await?;
                     tell(&set_up, "is falling asleep")
                 }
-                Act::Refuse(why) if report.state == InstanceState::Running => Err(Failure::Refused(format!(
+                Act::Refuse(why) if instance.state == InstanceState::Running => Err(Failure::Refused(format!(
                     "{} is not stopped: {why}\n{}; --force stops it all the same",
                     set_up.host, report.outlook.words
                 ))),
+                Act::Never(why) => Err(Failure::Refused(format!("{} is not stopped: {why}{NEVER}", set_up.host))),
                 other => without(&set_up, other),
             }
         }
@@ -113,9 +118,10 @@ async fn drill(account: &Account, of: Of, force: bool, dry_run: bool, output: Ou
     if let Hold::Yes { .. } = overrides.hold {
         return refuse("is on hold, so nothing would wake it: catnap hold --off".into());
     }
-    match verbs::nap(report.state, &report.decision, now, force) {
+    match verbs::nap(&instance, &report.decision, now, force) {
+        Act::Never(why) => return refuse(format!("is not drilled: {why}{NEVER}")),
         Act::Refuse(why) => return refuse(format!("is not drilled: {why}")),
-        _ if report.state == InstanceState::Stopping => return refuse("is just falling asleep: try again".into()),
+        _ if instance.state == InstanceState::Stopping => return refuse("is just falling asleep: try again".into()),
         _ if dry_run => return tell(&set_up, "would be drilled"),
         _ => {}
     }
@@ -178,7 +184,7 @@ fn tell(set_up: &SetUp, words: &str) -> Result<u8, Failure> {
 fn without(set_up: &SetUp, act: Act) -> Result<u8, Failure> {
     match act {
         Act::Nothing(words) => tell(set_up, &words),
-        Act::Refuse(why) => Err(Failure::Refused(format!("{} {why}", set_up.host))),
+        Act::Refuse(why) | Act::Never(why) => Err(Failure::Refused(format!("{} {why}", set_up.host))),
         Act::Start | Act::StartOnceStopped | Act::Stop => Ok(0),
     }
 }

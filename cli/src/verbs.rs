@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use shared::config::{self, Setting};
-use shared::idle::IdleDecision;
-use shared::model::{Hold, InstanceState, Unreadable};
+use shared::idle::{self, IdleDecision, KeepReason};
+use shared::model::{Hold, Instance, InstanceState, Unreadable};
 
 use crate::words;
 
@@ -20,6 +20,8 @@ pub enum Act {
     Nothing(String),
     /// Nothing, and why not.
     Refuse(String),
+    /// Nothing, by force either, and why not.
+    Never(String),
 }
 
 /// Wakes an instance, unless it sleeps on purpose.
@@ -42,13 +44,16 @@ pub fn wake(state: InstanceState, hold: Hold, force: bool) -> Act {
 
 /// Naps an instance if the stopper would: what the next tick does, now.
 #[must_use]
-pub fn nap(state: InstanceState, decision: &IdleDecision, now: DateTime<Utc>, force: bool) -> Act {
-    match (state, decision) {
-        (InstanceState::Running, IdleDecision::Nap(_)) => Act::Stop,
-        (InstanceState::Running, _) if force => Act::Stop,
-        (InstanceState::Running, decision) => Act::Refuse(words::decision(decision, now)),
-        (InstanceState::Pending, _) => Act::Refuse("is waking up".into()),
-        (state, _) => Act::Nothing(format!("is {} already", words::state(state))),
+pub fn nap(instance: &Instance, decision: &IdleDecision, now: DateTime<Utc>, force: bool) -> Act {
+    match (instance.state, idle::never_stopped(instance), decision) {
+        (InstanceState::Running, Some(by), _) => {
+            Act::Never(words::decision(&IdleDecision::Keep(KeepReason::Protected { by }), now))
+        }
+        (InstanceState::Running, None, IdleDecision::Nap(_)) => Act::Stop,
+        (InstanceState::Running, None, _) if force => Act::Stop,
+        (InstanceState::Running, None, decision) => Act::Refuse(words::decision(decision, now)),
+        (InstanceState::Pending, ..) => Act::Refuse("is waking up".into()),
+        (state, ..) => Act::Nothing(format!("is {} already", words::state(state))),
     }
 }
 
@@ -138,12 +143,29 @@ fn text(time: DateTime<Utc>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use shared::idle::{KeepReason, NapReason};
+    use std::collections::BTreeMap;
+
+    use shared::idle::{NapReason, Protection};
 
     use super::*;
 
     fn now() -> DateTime<Utc> {
         "2026-03-01T20:00:00Z".parse().unwrap()
+    }
+
+    fn instance(state: InstanceState) -> Instance {
+        Instance {
+            id: "i-0123456789abcdef0".parse().unwrap(),
+            state,
+            state_reason: None,
+            stopped_at: None,
+            launched_at: now() - TimeDelta::hours(5),
+            public_address: None,
+            tags: BTreeMap::new(),
+            detailed_monitoring: false,
+            spot: false,
+            instance_store_root: false,
+        }
     }
 
     #[test]
@@ -174,13 +196,36 @@ mod tests {
         use InstanceState::{Pending, Running, Stopped, Stopping};
         let idle = IdleDecision::Nap(NapReason::Sick { since: now() });
         let used = IdleDecision::Keep(KeepReason::Active { at: now(), bytes: 9e5, floor: 3e4 });
-        assert_eq!(nap(Running, &idle, now(), false), Act::Stop);
-        assert_eq!(nap(Running, &used, now(), true), Act::Stop);
-        let Act::Refuse(why) = nap(Running, &used, now(), false) else { panic!("it is in use") };
+        let nap = |state, decision, force| nap(&instance(state), decision, now(), force);
+        assert_eq!(nap(Running, &idle, false), Act::Stop);
+        assert_eq!(nap(Running, &used, true), Act::Stop);
+        let Act::Refuse(why) = nap(Running, &used, false) else { panic!("it is in use") };
         assert_eq!(why, "keep: active (900 KB came in up to 20:00 UTC, and noise is up to 30 KB)");
-        assert_eq!(nap(Pending, &used, now(), true), Act::Refuse("is waking up".into()));
-        assert_eq!(nap(Stopped, &used, now(), true), Act::Nothing("is asleep already".into()));
-        assert_eq!(nap(Stopping, &used, now(), false), Act::Nothing("is falling asleep already".into()));
+        assert_eq!(nap(Pending, &used, true), Act::Refuse("is waking up".into()));
+        assert_eq!(nap(Stopped, &used, true), Act::Nothing("is asleep already".into()));
+        assert_eq!(nap(Stopping, &used, false), Act::Nothing("is falling asleep already".into()));
+    }
+
+    #[test]
+    fn what_a_stop_would_lose_is_not_stopped_by_force_nor_behind_a_tag() {
+        let member = || {
+            let mut it = instance(InstanceState::Running);
+            it.tags.insert("aws:autoscaling:groupName".into(), "web".into());
+            it
+        };
+        let of_user = IdleDecision::Keep(KeepReason::Protected { by: Protection::Tag });
+        let idle = IdleDecision::Nap(NapReason::Sick { since: now() });
+        for (instance, why) in [
+            (member(), "in an Auto Scaling group"),
+            (Instance { spot: true, ..instance(InstanceState::Running) }, "a spot instance"),
+            (Instance { instance_store_root: true, ..instance(InstanceState::Running) }, "an instance-store root"),
+        ] {
+            for (decision, force) in [(&of_user, true), (&of_user, false), (&idle, true)] {
+                let act = nap(&instance, decision, now(), force);
+                assert_eq!(act, Act::Never(format!("keep: protected ({why})")));
+            }
+        }
+        assert_eq!(nap(&instance(InstanceState::Running), &of_user, now(), true), Act::Stop, "the user's own word");
     }
 
     #[test]

@@ -214,9 +214,13 @@ fn slept_into_a_window(facts: &Facts<'_>) -> Option<WakeReason> {
 }
 
 fn protection(facts: &Facts<'_>) -> Option<Protection> {
-    let instance = facts.instance;
+    if facts.protect { Some(Protection::Tag) } else { never_stopped(facts.instance) }
+}
+
+/// Why a stop would lose the instance, or be refused, whoever asks for it; none where nothing speaks against one.
+#[must_use]
+pub fn never_stopped(instance: &Instance) -> Option<Protection> {
     let reasons = [
-        (facts.protect, Protection::Tag),
         (instance.spot, Protection::Spot),
         (instance.tags.contains_key("aws:autoscaling:groupName"), Protection::AutoScaling),
         (instance.instance_store_root, Protection::InstanceStore),

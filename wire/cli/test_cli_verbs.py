@@ -73,6 +73,18 @@ def test_one_in_use_is_not_stopped_and_the_reason_is_the_stopper_s(set_up: SetUp
     assert target.state == "stopped"
 
 
+def test_a_member_of_an_auto_scaling_group_is_stopped_by_no_force(set_up: SetUp, catnap: Catnap) -> None:
+    set_up.quiet()
+    set_up.tag("aws:autoscaling:groupName", "web")
+    for verb, says in (("nap", "is not stopped"), ("drill", "is not drilled")):
+        for arguments in ((), ("--force",), ("--force", "--dry-run")):
+            text = refusal(catnap, verb, *arguments)
+            assert f"{HOST} {says}: keep: protected (in an Auto Scaling group)\n" in text and "--force" not in text
+    set_up.tag("catnap:protect", "true")
+    assert "--force" not in refusal(catnap, "nap")
+    assert [name for name in set_up.moto.calls() if name == "StopInstances"] == []
+
+
 def test_what_is_not_known_is_not_idleness(set_up: SetUp, catnap: Catnap) -> None:
     assert "keep: no-data (NetworkIn is missing or too old)" in refusal(catnap, "nap")
 
