@@ -19,12 +19,14 @@ fn section<'a>(template: &'a str, key: &str) -> &'a str {
 
 #[test]
 fn the_names_that_are_read_of_a_stack_are_the_templates() {
-    let (stack, host) = (template("template.yaml"), template("host/template.yaml"));
+    let (stack, host, app) = (template("template.yaml"), template("host/template.yaml"), template("app/template.yaml"));
     for (text, part, names) in [
         (&stack, "Parameters", &["AppDomain", "Host", "InstanceId", "IdleMinutes", "Schedule", "DryRun"][..]),
         (&stack, "Outputs", &["HealthCheckId", "StopperFunction"]),
         (&stack, "Resources", &["NewHostStack", "StarterRole"]),
         (&host, "Outputs", &["InstanceId"]),
+        (&app, "Parameters", &["Pair", "AppDomain"]),
+        (&app, "Outputs", &["HealthCheckId"]),
     ] {
         for name in names {
             assert!(
@@ -34,5 +36,6 @@ fn the_names_that_are_read_of_a_stack_are_the_templates() {
             );
         }
     }
+    assert!(!section(&stack, "Parameters").contains("\n  Pair:"), "by it an app's stack is known");
     assert!(stack.contains("LogGroupName: !Sub /aws/lambda/${AWS::StackName}-starter"), "as findings name it");
 }

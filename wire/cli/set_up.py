@@ -174,6 +174,19 @@ class SetUp:
         if first:
             self.add_schedule()
 
+    def deploy_app(self, name: str, **parameters: str) -> None:
+        """A stack of `app/template.yaml`: one more app of this pair."""
+        given = {"Pair": STACK, "AppDomain": HOST, **parameters}
+        template = {
+            "Parameters": {key: {"Type": "String"} for key in given},
+            "Resources": {"Wait": {"Type": "AWS::SQS::Queue"}},
+            "Outputs": {"HealthCheckId": {"Value": self.check}},
+        }
+        self.cloudformation.create_stack(
+            StackName=name, TemplateBody=json.dumps(template),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+        )
+
     def _new_host(self) -> dict[str, Any]:
         """The instance as a stack of its own brings it: by its outputs."""
         outputs = {"InstanceId": {"Value": self.instance}}

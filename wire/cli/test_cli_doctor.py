@@ -276,6 +276,23 @@ def test_a_right_set_up_is_well_by_stack_by_tag_and_by_hand(set_up: SetUp, catna
     assert findings(catnap, "catnap", "--domain", HOST) == []
 
 
+def test_the_stack_of_one_more_app_is_that_app_of_its_pair(moto: Moto, catnap: Catnap) -> None:
+    set_up = SetUp(moto)
+    set_up.deploy(AppDomain="other.example.com", InstanceId="", IdleMinutes="75")
+    set_up.deploy_app("wiki")
+    set_up.tag("catnap:host", HOST)
+    set_up.tag("catnap:health-check", set_up.check)
+    assert findings(catnap, "wiki") == []
+    drop_schedule(set_up)
+    [finding] = findings(catnap, "wiki")
+    assert finding["check"] == "schedule" and "--stack-name catnap" in finding["mend"][0]
+    set_up.quiet()
+    assert HOST in catnap("status", "wiki").stdout
+    assert json.loads(catnap("plan", "--stack", "wiki", "--output", "json").stdout)["idle_minutes"] == 75
+    set_up.deploy_app("lost", Pair="gone")
+    assert "there is no stack gone" in catnap("doctor", "lost").stderr
+
+
 def test_an_instance_of_the_stack_s_own_is_found(moto: Moto, catnap: Catnap) -> None:
     set_up = SetUp(moto)
     set_up.deploy(Host="new", InstanceId="", ElasticIp="")

@@ -12,7 +12,7 @@ use crate::doctor::{Stack, Unread};
 /// How the operator says which set-up is meant.
 #[derive(Debug, Clone)]
 pub(crate) struct Of {
-    /// A stack of `template.yaml`, by its name.
+    /// A stack of `template.yaml` or of `app/template.yaml`, by its name.
     pub(crate) stack: Option<String>,
     /// An app's name: without a stack one that was set up by hand, with it one of those that the stack serves.
     pub(crate) domain: Option<HostName>,
@@ -100,9 +100,9 @@ impl Account {
     pub(crate) async fn set_up(&self, of: Of) -> Result<SetUp, SetUpError> {
         let Of { stack, domain, instance } = of;
         let mut set_up = match (stack, domain) {
-            (Some(name), None) => self.stack(name).await?,
+            (Some(name), None) => self.stack_or_app(name).await?,
             (Some(name), Some(host)) => {
-                let of_stack = self.stack(name).await?;
+                let of_stack = self.stack_or_app(name).await?;
                 if of_stack.host == host {
                     of_stack
                 } else {
@@ -126,23 +126,39 @@ impl Account {
         tag.and_then(|host| host.parse().ok()).ok_or(SetUpError::NoName)
     }
 
-    async fn stack(&self, name: String) -> Result<SetUp, SetUpError> {
+    /// A stack of `template.yaml`, or of `app/template.yaml`: that is one app of the stack that it names.
+    async fn stack_or_app(&self, name: String) -> Result<SetUp, SetUpError> {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
         let described = self.describe(&client, &name).await?;
-        let Described { id, status, mut parameters, outputs } = described;
-        let Some(host) = parameters.get("AppDomain").and_then(|host| host.parse().ok()) else {
-            return Err(SetUpError::NotCatnap(name));
+        let host = described.parameters.get("AppDomain").and_then(|host| host.parse().ok());
+        let Some(host) = host else { return Err(SetUpError::NotCatnap(name)) };
+        let Some(pair) = described.parameters.get("Pair").cloned() else {
+            return self.stack(&client, name, host, described).await;
         };
+        let of_pair = self.describe(&client, &pair).await?;
+        let health_check = described.outputs.get("HealthCheckId").cloned();
+        let of_pair = self.stack(&client, pair, host, of_pair).await?;
+        Ok(SetUp { instance: None, health_check, is_one_app: true, ..of_pair })
+    }
+
+    async fn stack(
+        &self,
+        client: &aws_sdk_cloudformation::Client,
+        name: String,
+        host: HostName,
+        described: Described,
+    ) -> Result<SetUp, SetUpError> {
+        let Described { id, status, mut parameters, outputs } = described;
         if parameters.get("Host").is_some_and(|host| host == "new") {
-            let nested = self.resource(&client, &name, "NewHostStack").await?;
+            let nested = self.resource(client, &name, "NewHostStack").await?;
             if let Some(nested) = nested {
-                let outputs = self.describe(&client, &nested).await?.outputs;
+                let outputs = self.describe(client, &nested).await?.outputs;
                 parameters.extend(outputs.get("InstanceId").map(|id| ("InstanceId".into(), id.clone())));
             }
         }
         // arn:PARTITION:cloudformation:REGION:ACCOUNT:stack/NAME/ID
         let words: Vec<_> = id.split(':').collect();
-        let role = self.resource(&client, &name, "StarterRole").await?;
+        let role = self.resource(client, &name, "StarterRole").await?;
         let starter_role = match words.as_slice() {
             [_, partition, _, _, account, ..] => role.map(|role| format!("arn:{partition}:iam::{account}:role/{role}")),
             _ => None,
