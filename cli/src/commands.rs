@@ -118,6 +118,10 @@ async fn drill(account: &Account, of: Of, force: bool, dry_run: bool, output: Ou
     if let Hold::Yes { .. } = overrides.hold {
         return refuse("is on hold, so nothing would wake it: catnap hold --off".into());
     }
+    let config = set_up.config().map_err(SetUpError::from)?;
+    if config.dry_run {
+        return refuse("is in a dry run, so nothing would wake it: deploy with DryRun=false".into());
+    }
     match verbs::nap(&instance, &report.decision, now, force) {
         Act::Never(why) => return refuse(format!("is not drilled: {why}{NEVER}")),
         Act::Refuse(why) => return refuse(format!("is not drilled: {why}")),
@@ -128,7 +132,6 @@ async fn drill(account: &Account, of: Of, force: bool, dry_run: bool, output: Ou
     let Some(address) = instance.public_address else {
         return refuse("has no Elastic IP: catnap doctor says how to mend that".into());
     };
-    let config = set_up.config().map_err(SetUpError::from)?;
     let drilled = Drilled {
         host: set_up.host.clone(),
         instance: instance.id.clone(),

@@ -206,4 +206,8 @@ def test_a_drill_is_refused_when_someone_uses_it_or_nothing_would_wake_it(set_up
     assert said(catnap, "drill", "--dry-run") == f"{HOST} would be drilled\n"
     set_up.tag("catnap:hold", "true")
     assert "is on hold, so nothing would wake it: catnap hold --off" in refusal(catnap, "drill")
+    set_up.tag("catnap:hold", "false")
+    set_up.deploy(DryRun="true")
+    says = f"{HOST} is in a dry run, so nothing would wake it: deploy with DryRun=false"
+    assert says in refusal(catnap, "drill", "--force") and says in refusal(catnap, "drill", "--dry-run")
     assert [name for name in set_up.moto.calls() if name in WRITES] == []
