@@ -21,6 +21,10 @@ pub(super) fn deploy(facts: &Facts, parameters: &str) -> Option<String> {
 /// Makes or replaces a record of the app's name. A primary one comes out right in all that is known, so that of two
 /// such commands the second does not undo the first.
 pub(super) fn upsert(facts: &Facts, record: &Record) -> String {
+    changes(facts, &[("UPSERT", &put_right(facts, record))])
+}
+
+fn put_right(facts: &Facts, record: &Record) -> Record {
     let mut record = record.clone();
     if record.failover == Some(Failover::Primary) && record.alias.is_none() {
         record.ttl = record.ttl.map(|ttl| ttl.min(LONGEST_TTL));
@@ -28,11 +32,16 @@ pub(super) fn upsert(facts: &Facts, record: &Record) -> String {
             record.values = vec![address.to_string()];
         }
     }
-    change(facts, "UPSERT", &record)
+    record
 }
 
 /// Gives the primary record this health check; makes the record where there is none.
 pub(super) fn upsert_primary(facts: &Facts, check: &str) -> String {
+    upsert(facts, &primary_record(facts, check))
+}
+
+/// The primary record with this health check, as it should be.
+pub(super) fn primary_record(facts: &Facts, check: &str) -> Record {
     let record = facts.half(Failover::Primary).cloned().unwrap_or_else(|| Record {
         kind: "A".into(),
         set_identifier: Some("instance".into()),
@@ -42,7 +51,7 @@ pub(super) fn upsert_primary(facts: &Facts, check: &str) -> String {
         alias: None,
         health_check: None,
     });
-    upsert(facts, &Record { health_check: Some(check.into()), ..record })
+    put_right(facts, &Record { health_check: Some(check.into()), ..record })
 }
 
 /// The instance's Elastic IP, or where to put it.
@@ -50,13 +59,37 @@ pub(super) fn address(facts: &Facts) -> String {
     facts.address().map_or_else(|| "ELASTIC_IP".into(), |address| address.to_string())
 }
 
+/// Takes a record away. One that is routed by weight, place or the like has to be named with that, which is not read.
 pub(super) fn delete(facts: &Facts, record: &Record) -> String {
-    change(facts, "DELETE", record)
+    if is_routed_otherwise(record) {
+        return format!("# delete it in the console (Route 53, hosted zone {})", zone(facts));
+    }
+    changes(facts, &[("DELETE", record)])
 }
 
-fn change(facts: &Facts, action: &str, record: &Record) -> String {
-    let change = json!({"Changes": [{"Action": action, "ResourceRecordSet": json_of(facts.host.as_str(), record)}]});
-    batch(facts, &change)
+/// Puts the failover pair in a record's place, in one change: without either nobody would get to the app.
+pub(super) fn replace(facts: &Facts, record: &Record, pair: &[Record; 2]) -> Vec<String> {
+    let [primary, secondary] = pair;
+    let creates = [("CREATE", primary), ("CREATE", secondary)];
+    if is_routed_otherwise(record) {
+        let query = format!("ResourceRecordSets[?Name=='{}.']", facts.host);
+        return vec![
+            format!("aws route53 list-resource-record-sets --hosted-zone-id {} --query \"{query}\"", zone(facts)),
+            "# before the first of these changes put a DELETE of each that this prints, as it is printed:".into(),
+            format!("# {}", changes(facts, &creates)),
+        ];
+    }
+    vec![changes(facts, &[("DELETE", record), creates[0], creates[1]])]
+}
+
+fn is_routed_otherwise(record: &Record) -> bool {
+    record.set_identifier.is_some() && record.failover.is_none()
+}
+
+fn changes(facts: &Facts, all: &[(&str, &Record)]) -> String {
+    let host = facts.host.as_str();
+    let all = all.iter().map(|(action, it)| json!({"Action": action, "ResourceRecordSet": json_of(host, it)}));
+    batch(facts, &json!({"Changes": all.collect::<Vec<_>>()}))
 }
 
 /// Makes a CNAME with any name.
@@ -66,8 +99,11 @@ pub(super) fn make_cname(facts: &Facts, name: &str, value: &str) -> String {
 }
 
 fn batch(facts: &Facts, change: &Value) -> String {
-    let zone = facts.zone().map_or("ZONE_ID", |zone| zone.id.as_str());
-    format!("aws route53 change-resource-record-sets --hosted-zone-id {zone} --change-batch '{change}'")
+    format!("aws route53 change-resource-record-sets --hosted-zone-id {} --change-batch '{change}'", zone(facts))
+}
+
+fn zone(facts: &Facts) -> &str {
+    facts.zone().map_or("ZONE_ID", |zone| zone.id.as_str())
 }
 
 fn json_of(host: &str, record: &Record) -> Value {

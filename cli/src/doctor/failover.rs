@@ -1,6 +1,7 @@
 //! The name: one hosted zone, and in it two A records that share it.
 
-use super::commands::{LONGEST_TTL, delete, upsert, upsert_primary};
+use super::commands::{LONGEST_TTL, delete, primary_record, replace, upsert, upsert_primary};
+use super::health;
 use super::{Alias, Facts, Failover, Finding, Record};
 
 pub(super) fn zone(facts: &Facts) -> Option<Finding> {
@@ -26,7 +27,7 @@ pub(super) fn cname(facts: &Facts) -> Option<Finding> {
         format!("{} is a CNAME to {}", facts.host, record.values.join(", ")),
         "Route 53 pairs no A record with a CNAME: both halves of the failover have to be A records, the secondary an \
          alias.",
-        vec![delete(facts, record)],
+        pair_instead(facts, record),
     ))
 }
 
@@ -49,8 +50,18 @@ pub(super) fn other_routing(facts: &Facts) -> Option<Finding> {
         format!("the A record {} is {kind}", record.set_identifier.as_deref().unwrap_or(facts.host.as_str())),
         "Visitors go there whether the instance is awake or not. Failover takes two A records, and no other beside \
          them.",
-        vec![delete(facts, record)],
+        pair_instead(facts, record),
     ))
+}
+
+/// Both halves of the failover in the place of what is there, with a health check that has to be made before.
+fn pair_instead(facts: &Facts, record: &Record) -> Vec<String> {
+    let (mut mend, check) = match facts.check() {
+        Some(check) => (Vec::new(), check.id.as_str()),
+        None => (health::make(facts).to_vec(), "HEALTH_CHECK_ID"),
+    };
+    mend.extend(replace(facts, record, &[primary_record(facts, check), starter_record(facts, None)]));
+    mend
 }
 
 pub(super) fn primary(facts: &Facts) -> Option<Finding> {

@@ -16,18 +16,31 @@ pub(super) fn missing(facts: &Facts) -> Option<Finding> {
             "health-check",
             format!("the primary record's health check {id} does not exist"),
             why,
-            make(facts),
+            make_and_put(facts),
         )),
-        (None, _) => {
-            Some(Finding::error("health-check", "the primary record has no health check".to_owned(), why, make(facts)))
-        }
+        (None, _) => Some(Finding::error(
+            "health-check",
+            "the primary record has no health check".to_owned(),
+            why,
+            make_and_put(facts),
+        )),
     }
 }
 
-/// A new health check of the instance's address, like the one that there is, and the record with it.
-fn make(facts: &Facts) -> Vec<String> {
+/// A new health check, and the record with it.
+fn make_and_put(facts: &Facts) -> Vec<String> {
+    let [create, then] = make(facts);
+    vec![create, then, upsert_primary(facts, "HEALTH_CHECK_ID")]
+}
+
+/// A new health check of the instance's address, like the one that there is, but in TLS at the port of that.
+pub(super) fn make(facts: &Facts) -> [String; 2] {
     let like = facts.check().filter(|check| connects(check));
-    let kind = like.map_or("HTTP", |check| check.kind.split("_STR").next().unwrap_or_default());
+    let kind = match like.map(|check| (check.kind.split("_STR").next().unwrap_or_default(), check.port)) {
+        Some(("HTTP", Some(443))) => "HTTPS",
+        Some((kind, _)) => kind,
+        None => "HTTP",
+    };
     let mut config = serde_json::json!({
         "Type": kind, "IPAddress": address_of(facts), "Port": like.and_then(|check| check.port).unwrap_or(8080),
         "RequestInterval": 30, "FailureThreshold": 3, "Regions": ["us-east-1", "us-west-2", "eu-west-1"],
@@ -39,13 +52,12 @@ fn make(facts: &Facts) -> Vec<String> {
     if kind == "HTTPS" {
         config["EnableSNI"] = true.into();
     }
-    vec![
+    [
         format!(
             "aws route53 create-health-check --caller-reference catnap-{} --health-check-config '{config}'",
             facts.now.timestamp()
         ),
         "# with the id that this prints:".into(),
-        upsert_primary(facts, "HEALTH_CHECK_ID"),
     ]
 }
 
@@ -58,7 +70,7 @@ pub(super) fn by_name(facts: &Facts) -> Option<Finding> {
     let name = check.name.as_deref().unwrap_or_default();
     let own = name.trim_end_matches('.').eq_ignore_ascii_case(facts.host.as_str());
     // A check that was made without an address takes none later (Route 53 API Reference, UpdateHealthCheck).
-    let mend = make(facts);
+    let mend = make_and_put(facts);
     if own {
         return Some(Finding::error(
             "health-check-loop",
@@ -97,7 +109,7 @@ pub(super) fn kind(facts: &Facts) -> Option<Finding> {
         "health-check-type",
         format!("the health check {} is of type {}: no checker connects to the instance", check.id, check.kind),
         "It has to turn unhealthy at a stop and healthy when the app answers, by itself.",
-        make(facts),
+        make_and_put(facts),
     ))
 }
 
@@ -149,16 +161,16 @@ pub(super) fn steered(facts: &Facts) -> Option<Finding> {
 pub(super) fn protocol(facts: &Facts) -> Option<Finding> {
     let check = facts.check()?;
     let port = check.port?;
-    let (speaks, right) = match (check.kind.as_str(), port) {
-        ("HTTPS" | "HTTPS_STR_MATCH", 80) => ("HTTP", 443),
-        ("HTTP" | "HTTP_STR_MATCH", 443) => ("HTTPS", 8080),
+    let (speaks, mend) = match (check.kind.as_str(), port) {
+        ("HTTPS" | "HTTPS_STR_MATCH", 80) => ("HTTP", update(check, "--port 443")),
+        ("HTTP" | "HTTP_STR_MATCH", 443) => ("HTTPS", make_and_put(facts)),
         _ => return None,
     };
     Some(Finding::error(
         "health-check-protocol",
         format!("the health check {} speaks {} to port {port}, which speaks {speaks}", check.id, check.kind),
         "It fails for ever: the instance would wake, and yet no visitor would get through.",
-        update(check, &format!("--port {right}")),
+        mend,
     ))
 }
 

@@ -365,15 +365,64 @@ fn of_two_commands_for_a_record_the_second_does_not_undo_the_first() {
     assert!(last.contains(r#""TTL":60"#) && last.contains(ADDRESS) && last.contains("HEALTH_CHECK_ID"), "{last}");
 }
 
+fn change_batch(command: &str) -> serde_json::Value {
+    serde_json::from_str(command.split('\'').nth(1).unwrap()).unwrap()
+}
+
+#[test]
+fn the_pair_takes_the_place_of_an_only_record_in_one_change() {
+    for record in [simple_record("A", "203.0.113.99"), simple_record("CNAME", "x.example.com")] {
+        let mut facts = well();
+        *records(&mut facts) = vec![record.clone()];
+        let [command] = examine(&facts).remove(0).mend.try_into().unwrap();
+        let changes = change_batch(&command)["Changes"].take();
+        let of = |at: usize, key: &str| changes[at]["ResourceRecordSet"][key].clone();
+        assert_eq!(changes.as_array().unwrap().len(), 3);
+        assert_eq!((&changes[0]["Action"], of(0, "Type")), (&"DELETE".into(), record.kind.into()));
+        assert_eq!((&changes[1]["Action"], of(1, "Failover")), (&"CREATE".into(), "PRIMARY".into()));
+        assert_eq!(
+            (of(1, "HealthCheckId"), of(1, "ResourceRecords")[0]["Value"].clone()),
+            ("check-1".into(), ADDRESS.into())
+        );
+        assert_eq!((&changes[2]["Action"], of(2, "Failover")), (&"CREATE".into(), "SECONDARY".into()));
+        assert_eq!(of(2, "AliasTarget")["DNSName"], TARGET);
+    }
+    let mut without_check = well();
+    *records(&mut without_check) = vec![simple_record("A", ADDRESS)];
+    without_check.health_check = Ok(None);
+    let mend = examine(&without_check).remove(0).mend;
+    assert!(mend[0].contains("create-health-check ") && mend[2].contains("HEALTH_CHECK_ID"), "{mend:?}");
+}
+
+#[test]
+fn what_is_routed_by_weight_or_place_is_deleted_by_no_command_that_lacks_that() {
+    for kind in ["A", "AAAA", "CNAME"] {
+        let mut facts = well();
+        let other = Record { set_identifier: Some("half".into()), ..simple_record(kind, "192.0.2.1") };
+        *records(&mut facts) = vec![other.clone(), Record { set_identifier: Some("other".into()), ..other }];
+        let mend = examine(&facts).into_iter().find(|it| it.check != "primary").unwrap().mend;
+        let typed: Vec<_> = mend.iter().filter(|line| !line.starts_with('#')).collect();
+        assert!(typed.iter().all(|line| line.contains(" list-resource-record-sets ")), "{kind}: {mend:?}");
+    }
+}
+
+#[test]
+fn a_check_without_tls_at_its_port_is_made_anew_with_it() {
+    let mut facts = well();
+    health(&mut facts).port = Some(443);
+    let mend = examine(&facts).remove(0).mend;
+    let config = change_batch(&mend[0]);
+    assert_eq!((&config["Type"], &config["Port"], &config["EnableSNI"]), (&"HTTPS".into(), &443.into(), &true.into()));
+    assert!(mend[2].contains("UPSERT") && mend[2].contains("HEALTH_CHECK_ID"), "{mend:?}");
+}
+
 #[test]
 fn a_command_is_complete_and_keeps_what_was_right() {
     let mut facts = well();
     records(&mut facts)[0].ttl = Some(300);
     let mend = &examine(&facts)[0].mend;
-    let change = mend[0].split('\'').nth(1).unwrap();
-    let change: serde_json::Value = serde_json::from_str(change).unwrap();
     assert_eq!(
-        change["Changes"][0],
+        change_batch(&mend[0])["Changes"][0],
         serde_json::json!({"Action": "UPSERT", "ResourceRecordSet": {
             "Name": "app.example.com", "Type": "A", "SetIdentifier": "instance", "Failover": "PRIMARY", "TTL": 60,
             "ResourceRecords": [{"Value": ADDRESS}], "HealthCheckId": "check-1",
