@@ -94,6 +94,7 @@ impl Account {
         Facts {
             now: Utc::now(),
             region: self.region().into(),
+            profile: None,
             host,
             zone,
             records,

@@ -7,6 +7,7 @@ use starter::HttpApp;
 
 use crate::account::{Account, Session, SetUp, SetUpError};
 use crate::arguments::{Command, Of, Output, Until};
+use crate::doctor::Facts;
 use crate::drill::times::seconds;
 use crate::drill::{self, Clock, Drilled, Step};
 use crate::terminal::{clear_screen, patiently, say, talk};
@@ -25,6 +26,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Doctor { of, strict, output } => {
             let set_up = account.set_up(of.into()).await?;
             let facts = patiently("Looking at the account", account.facts(set_up)).await;
+            let facts = Facts { profile: session.profile.clone(), ..facts };
             let findings = doctor::examine(&facts);
             match output {
                 Output::Text => say(&doctor::print::text(&facts, &findings))?,

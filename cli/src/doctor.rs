@@ -145,7 +145,7 @@ fn unread(facts: &Facts) -> Option<Finding> {
         facts.certificate.as_ref().err(),
         facts.carriers.as_ref().err(),
         facts.machine.as_ref().err(),
-        of_machine(|it| it.elastic_ip.as_ref().err()),
+        of_machine(|it| it.elastic_ips.as_ref().err()),
         of_machine(|it| it.stop_protection.as_ref().err()),
         of_machine(|it| it.ingress.as_ref().err()),
         of_machine(|it| it.checkers.as_ref().err()),

@@ -253,6 +253,7 @@ BROKEN: list[tuple[str, Callable[[SetUp], None]]] = [
     ("schedule", drop_schedule),
     ("schedule-enabled", lambda it: it.change_schedule(state="DISABLED")),
     ("idle-minutes", lambda it: it.change_schedule(expression="rate(2 hours)")),
+    ("idle-minutes", tagged("catnap:idle-minutes", "30")),
     ("dry-run", lambda it: it.deploy(DryRun="true")),
 ]
 
@@ -300,6 +301,15 @@ def test_an_instance_of_the_stack_s_own_is_found(moto: Moto, catnap: Catnap) -> 
     set_up.put_record(set_up.primary(ResourceRecords=[{"Value": "203.0.113.99"}]))
     [finding] = findings(catnap)
     assert finding["check"] == "primary-address" and finding["what"].endswith(set_up.address)
+
+
+def test_an_instance_with_two_elastic_ips_is_well_at_either(set_up: SetUp, catnap: Catnap) -> None:
+    second = set_up.ec2.allocate_address(Domain="vpc")
+    set_up.ec2.associate_address(AllocationId=second["AllocationId"], InstanceId=set_up.instance)
+    assert findings(catnap) == []
+    set_up.put_record(set_up.primary(ResourceRecords=[{"Value": second["PublicIp"]}]))
+    health(IPAddress=second["PublicIp"])(set_up)
+    assert findings(catnap) == []
 
 
 @pytest.mark.parametrize("name, break_it", BROKEN, ids=[f"{number}-{name}" for number, (name, _) in enumerate(BROKEN)])
@@ -412,4 +422,7 @@ def test_profiles_regions_and_endpoints_come_from_where_the_aws_cli_has_them(
     )
     (tmp_path / "aws").chmod(0o755)
     assert catnap("doctor", "--profile", "sso", **nothing, PATH=f"{tmp_path}:/usr/bin:/bin").returncode == 0
+    health(Disabled=True)(set_up)
+    said = catnap("doctor", "--profile", "work", **nothing).stdout
+    assert "--no-disabled --region eu-central-1 --profile work\n" in said, "what it says to type is for that profile"
     assert (tmp_path / "asked").read_text() == "configure export-credentials --format process --profile sso\n"

@@ -35,7 +35,7 @@ impl Account {
             .filter_map(|it| it.ebs()?.volume_id().map(Into::into))
             .collect();
         Ok(Some(Machine {
-            elastic_ip: self.elastic_ip(id).await,
+            elastic_ips: self.elastic_ips(id).await,
             stop_protection: self.stop_protection(id).await,
             ingress: self.ingress(&groups).await,
             checkers: self.checkers().await,
@@ -45,10 +45,10 @@ impl Account {
         }))
     }
 
-    async fn elastic_ip(&self, id: &InstanceId) -> Read<Option<std::net::IpAddr>> {
+    async fn elastic_ips(&self, id: &InstanceId) -> Read<Vec<std::net::IpAddr>> {
         let found = self.ec2.describe_addresses().filters(filter("instance-id", id.as_str())).send().await;
         let found = found.map_err(|error| unread("ec2:DescribeAddresses", &error))?;
-        Ok(found.addresses().iter().find_map(|it| it.public_ip()?.parse().ok()))
+        Ok(found.addresses().iter().filter_map(|it| it.public_ip()?.parse().ok()).collect())
     }
 
     async fn stop_protection(&self, id: &InstanceId) -> Read<bool> {

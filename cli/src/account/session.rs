@@ -21,7 +21,7 @@ use shared::aws::{Pace, SetUpError, sdk_config};
 pub(crate) struct Session {
     /// The profile of ~/.aws/config; else AWS_PROFILE, else default
     #[arg(long, global = true, value_name = "NAME")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// The region of the instance; else AWS_REGION, else the profile's
     #[arg(long, global = true, value_name = "REGION")]
     region: Option<String>,

@@ -2,20 +2,35 @@
 
 use serde_json::{Value, json};
 
-use super::{Facts, Failover, Record};
+use super::{Facts, Failover, Record, Stack};
 
 /// The longest that resolvers may keep the instance's address, in seconds: it adds to each handover.
 pub(super) const LONGEST_TTL: i64 = 60;
 
-/// A command of the AWS CLI in the set-up's region.
+/// A command of the AWS CLI in the set-up's region, by the profile that was looked with.
 pub(super) fn aws(facts: &Facts, words: &str) -> String {
-    format!("aws {words} --region {}", facts.region)
+    format!("aws {words}{}", session(facts))
+}
+
+/// A deployment of the stack.
+pub(super) fn sam(facts: &Facts, stack: &Stack) -> String {
+    format!("sam deploy --stack-name {}{}", stack.name, session(facts))
 }
 
 /// A change of parameters of the stack, if it is one.
 pub(super) fn deploy(facts: &Facts, parameters: &str) -> Option<String> {
-    let stack = facts.stack.as_ref()?;
-    Some(format!("sam deploy --stack-name {} --parameter-overrides {parameters}", stack.name))
+    Some(format!("{} --parameter-overrides {parameters}", sam(facts, facts.stack.as_ref()?)))
+}
+
+fn session(facts: &Facts) -> String {
+    let region = format!(" --region {}", facts.region);
+    match &facts.profile {
+        Some(profile) if profile.contains(|it: char| !it.is_alphanumeric() && !"-_.@/+".contains(it)) => {
+            format!("{region} --profile '{}'", profile.replace('\'', r"'\''"))
+        }
+        Some(profile) => format!("{region} --profile {profile}"),
+        None => region,
+    }
 }
 
 /// Makes or replaces a record of the app's name. A primary one comes out right in all that is known, so that of two
@@ -74,7 +89,10 @@ pub(super) fn replace(facts: &Facts, record: &Record, pair: &[Record; 2]) -> Vec
     if is_routed_otherwise(record) {
         let query = format!("ResourceRecordSets[?Name=='{}.']", facts.host);
         return vec![
-            format!("aws route53 list-resource-record-sets --hosted-zone-id {} --query \"{query}\"", zone(facts)),
+            aws(
+                facts,
+                &format!("route53 list-resource-record-sets --hosted-zone-id {} --query \"{query}\"", zone(facts)),
+            ),
             "# before the first of these changes put a DELETE of each that this prints, as it is printed:".into(),
             format!("# {}", changes(facts, &creates)),
         ];
@@ -99,7 +117,9 @@ pub(super) fn make_cname(facts: &Facts, name: &str, value: &str) -> String {
 }
 
 fn batch(facts: &Facts, change: &Value) -> String {
-    format!("aws route53 change-resource-record-sets --hosted-zone-id {} --change-batch '{change}'", zone(facts))
+    let words =
+        format!("route53 change-resource-record-sets --hosted-zone-id {} --change-batch '{change}'", zone(facts));
+    aws(facts, &words)
 }
 
 fn zone(facts: &Facts) -> &str {

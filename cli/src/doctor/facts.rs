@@ -27,6 +27,8 @@ pub struct Facts {
     pub now: DateTime<Utc>,
     /// The region of the instance and of the API.
     pub region: String,
+    /// The profile, where one was named: what is to be typed needs it as well.
+    pub profile: Option<String>,
     /// The name that people visit.
     pub host: HostName,
     /// The public hosted zone that holds the name.
@@ -197,8 +199,8 @@ pub enum Gate {
 pub struct Machine {
     /// The instance.
     pub instance: Instance,
-    /// Its Elastic IP.
-    pub elastic_ip: Read<Option<IpAddr>>,
+    /// Its Elastic IPs: mostly one.
+    pub elastic_ips: Read<Vec<IpAddr>>,
     /// EC2 refuses to stop it.
     pub stop_protection: Read<bool>,
     /// What its security groups let in, all together.
@@ -292,9 +294,17 @@ impl Facts {
         self.machine.as_ref().ok()?.as_ref()
     }
 
-    /// The instance's Elastic IP.
+    /// The instance's Elastic IP. Of more than one that of the primary record, or else that of its first interface.
     pub(crate) fn address(&self) -> Option<IpAddr> {
-        *self.machine()?.elastic_ip.as_ref().ok()?
+        let (all, first) = (self.addresses(), self.machine()?.instance.public_address);
+        let is_of_record =
+            |it: &&IpAddr| self.half(Failover::Primary).is_some_and(|r| r.values.contains(&it.to_string()));
+        all.iter().find(is_of_record).or_else(|| all.iter().find(|it| Some(**it) == first)).or(all.first()).copied()
+    }
+
+    /// All of the instance's Elastic IPs.
+    pub(crate) fn addresses(&self) -> &[IpAddr] {
+        self.machine().and_then(|machine| machine.elastic_ips.as_deref().ok()).unwrap_or_default()
     }
 
     pub(crate) fn zone(&self) -> Option<&Zone> {

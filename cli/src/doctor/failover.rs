@@ -1,6 +1,6 @@
 //! The name: one hosted zone, and in it two A records that share it.
 
-use super::commands::{LONGEST_TTL, delete, primary_record, replace, upsert, upsert_primary};
+use super::commands::{LONGEST_TTL, aws, delete, primary_record, replace, upsert, upsert_primary};
 use super::health;
 use super::{Alias, Facts, Failover, Finding, Record};
 
@@ -14,7 +14,7 @@ pub(super) fn zone(facts: &Facts) -> Option<Finding> {
         format!("no public hosted zone of this account holds {}", facts.host),
         "Failover is a feature of Route 53: with another DNS service nobody is sent to the starter.",
         vec![
-            format!("aws route53 create-hosted-zone --name {parent} --caller-reference catnap-{parent}"),
+            aws(facts, &format!("route53 create-hosted-zone --name {parent} --caller-reference catnap-{parent}")),
             format!("# and name its four name servers where {parent} is registered"),
         ],
     ))
@@ -116,7 +116,8 @@ fn starter_record(facts: &Facts, is: Option<&Record>) -> Record {
 
 pub(super) fn primary_address(facts: &Facts) -> Option<Finding> {
     let (record, address) = (facts.half(Failover::Primary)?, facts.address()?.to_string());
-    if record.values == [address.as_str()] {
+    let is_own = |value: &String| facts.addresses().iter().any(|own| own.to_string() == *value);
+    if !record.values.is_empty() && record.values.iter().all(is_own) {
         return None;
     }
     let leads_to = record.alias.as_ref().map_or_else(|| record.values.join(", "), |alias| alias.name.clone());

@@ -53,16 +53,19 @@ pub(super) fn make(facts: &Facts) -> [String; 2] {
         config["EnableSNI"] = true.into();
     }
     [
-        format!(
-            "aws route53 create-health-check --caller-reference catnap-{} --health-check-config '{config}'",
-            facts.now.timestamp()
+        aws(
+            facts,
+            &format!(
+                "route53 create-health-check --caller-reference catnap-{} --health-check-config '{config}'",
+                facts.now.timestamp()
+            ),
         ),
         "# with the id that this prints:".into(),
     ]
 }
 
-fn update(check: &Check, words: &str) -> Vec<String> {
-    vec![format!("aws route53 update-health-check --health-check-id {} {words}", check.id)]
+fn update(facts: &Facts, check: &Check, words: &str) -> Vec<String> {
+    vec![aws(facts, &format!("route53 update-health-check --health-check-id {} {words}", check.id))]
 }
 
 pub(super) fn by_name(facts: &Facts) -> Option<Finding> {
@@ -94,12 +97,12 @@ fn connects(check: &Check) -> bool {
 
 pub(super) fn address(facts: &Facts) -> Option<Finding> {
     let (check, address) = (facts.check()?, facts.address()?);
-    let looks_at = check.address.filter(|looks_at| *looks_at != address)?;
+    let looks_at = check.address.filter(|looks_at| !facts.addresses().contains(looks_at))?;
     Some(Finding::error(
         "health-check-address",
         format!("the health check {} looks at {looks_at}, and the instance is at {address}", check.id),
         "It says nothing about the instance: visitors are sent to it asleep, or kept from it awake.",
-        update(check, &format!("--ip-address {address}")),
+        update(facts, check, &format!("--ip-address {address}")),
     ))
 }
 
@@ -120,7 +123,7 @@ pub(super) fn disabled(facts: &Facts) -> Option<Finding> {
         format!("the health check {} is disabled", check.id),
         "A disabled check counts as healthy for ever: a sleeping instance would get its visitors, and nobody could \
          wake it. The stopper keeps it awake for that.",
-        update(check, "--no-disabled"),
+        update(facts, check, "--no-disabled"),
     ))
 }
 
@@ -131,7 +134,7 @@ pub(super) fn inverted(facts: &Facts) -> Option<Finding> {
         format!("the health check {} is inverted", check.id),
         "It says the contrary of what it sees: visitors go to the starter while the app is up, and to the sleeping \
          instance else. Something that steered the failover may have left it so.",
-        update(check, "--no-inverted"),
+        update(facts, check, "--no-inverted"),
     ))
 }
 
@@ -154,7 +157,7 @@ pub(super) fn steered(facts: &Facts) -> Option<Finding> {
         "health-check-steered",
         format!("the health check {} is left steered: {what}", check.id),
         "Its checkers do not look, so the failover does not follow the app.",
-        update(check, "--no-disabled --no-inverted"),
+        update(facts, check, "--no-disabled --no-inverted"),
     ))
 }
 
@@ -162,7 +165,7 @@ pub(super) fn protocol(facts: &Facts) -> Option<Finding> {
     let check = facts.check()?;
     let port = check.port?;
     let (speaks, mend) = match (check.kind.as_str(), port) {
-        ("HTTPS" | "HTTPS_STR_MATCH", 80) => ("HTTP", update(check, "--port 443")),
+        ("HTTPS" | "HTTPS_STR_MATCH", 80) => ("HTTP", update(facts, check, "--port 443")),
         ("HTTP" | "HTTP_STR_MATCH", 443) => ("HTTPS", make_and_put(facts)),
         _ => return None,
     };
@@ -181,7 +184,7 @@ pub(super) fn server_name(facts: &Facts) -> Option<Finding> {
         format!("the health check {} says no name in the TLS handshake", check.id),
         "A web server that goes by names answers such a handshake with an error, and the check fails although the app \
          is up.",
-        update(check, &format!("--enable-sni --fully-qualified-domain-name {}", facts.host)),
+        update(facts, check, &format!("--enable-sni --fully-qualified-domain-name {}", facts.host)),
     ))
 }
 
@@ -202,7 +205,7 @@ pub(super) fn unhealthy(facts: &Facts) -> Option<Finding> {
         "Visitors are sent to the starter although the app is up: it answers for the app, or lets them wait for ever.",
         vec![
             aws(facts, &format!("ec2 get-console-output --latest --output text --instance-id {}", instance.id)),
-            format!("aws route53 get-health-check-status --health-check-id {}", check.id),
+            aws(facts, &format!("route53 get-health-check-status --health-check-id {}", check.id)),
         ],
     ))
 }

@@ -40,7 +40,7 @@ pub(super) fn carriers(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn elastic_ip(facts: &Facts) -> Option<Finding> {
     let machine = facts.machine()?;
-    if machine.elastic_ip.as_ref().ok()?.is_some() {
+    if !machine.elastic_ips.as_ref().ok()?.is_empty() {
         return None;
     }
     let id = &machine.instance.id;

@@ -45,6 +45,7 @@ fn well() -> Facts {
     Facts {
         now,
         region: "eu-central-1".into(),
+        profile: None,
         host: "app.example.com".parse().unwrap(),
         zone: Ok(Some(Zone { id: "Z0123456789ABC".into(), name: "example.com".into() })),
         records: Ok(vec![
@@ -104,7 +105,7 @@ fn well() -> Facts {
                 spot: false,
                 instance_store_root: false,
             },
-            elastic_ip: Ok(address()),
+            elastic_ips: Ok(address().into_iter().collect()),
             stop_protection: Ok(false),
             ingress: Ok(vec![
                 Ingress { ports: (443, 443), from: Source::Everywhere },
@@ -260,7 +261,7 @@ const BROKEN: &[(&str, bool, Break)] = &[
     ("one-instance", true, |it| {
         it.carriers = Ok(vec!["i-0123456789abcdef0".parse().unwrap(), "i-0123456789abcdef1".parse().unwrap()]);
     }),
-    ("elastic-ip", true, |it| machine(it).elastic_ip = Ok(None)),
+    ("elastic-ip", true, |it| machine(it).elastic_ips = Ok(Vec::new())),
     ("spot", true, |it| instance(it).spot = true),
     ("auto-scaling", true, |it| drop(instance(it).tags.insert("aws:autoscaling:groupName".into(), "web".into()))),
     ("root-device", true, |it| instance(it).instance_store_root = true),
@@ -295,6 +296,7 @@ const BROKEN: &[(&str, bool, Break)] = &[
     ("schedule", true, |it| it.schedule = Ok(None)),
     ("schedule-enabled", true, |it| schedule(it).enabled = false),
     ("idle-minutes", false, |it| schedule(it).expression = "rate(2 hours)".into()),
+    ("idle-minutes", false, |it| drop(instance(it).tags.insert("catnap:idle-minutes".into(), "30".into()))),
     ("dry-run", false, |it| set(it, &[("CATNAP_DRY_RUN", "true")])),
 ];
 
@@ -318,11 +320,31 @@ fn a_right_set_up_has_no_finding_asleep_or_awake_with_a_stack_or_without() {
     instance(&mut with_others).tags.insert("catnap:hold".into(), "2026-03-01T19:00:00Z".into());
     certificate(&mut with_others).names = vec!["*.example.com".into()];
     schedule(&mut with_others).expression = "cron(0 * * * ? *)".into();
+    let mut longer = well();
+    schedule(&mut longer).expression = "rate(2 hours)".into();
+    instance(&mut longer).tags.insert("catnap:idle-minutes".into(), "120".into());
+    assert_eq!(names(&longer), [""; 0]);
     records(&mut with_others)[0].ttl = Some(10);
     machine(&mut with_others).ingress = Ok(vec![Ingress { ports: (0, 65_535), from: Source::Everywhere }]);
     machine(&mut with_others).customer_keys =
         Ok(vec![CustomerKey { volume: "vol-1".into(), key: "arn:aws:kms:x".into(), granted: true }]);
     assert_eq!(names(&with_others), [""; 0]);
+}
+
+#[test]
+fn of_two_elastic_ips_either_will_do_and_what_is_mended_stays_with_the_record_s() {
+    let mut facts = well();
+    let second: IpAddr = "203.0.113.20".parse().unwrap();
+    machine(&mut facts).elastic_ips = Ok(vec![second, ADDRESS.parse().unwrap()]);
+    assert_eq!(examine(&facts), []);
+    health(&mut facts).address = Some(second);
+    assert_eq!(examine(&facts), []);
+    health(&mut facts).address = "203.0.113.99".parse().ok();
+    assert!(examine(&facts)[0].mend[0].contains(ADDRESS), "the record's, which is the instance's first as well");
+    records(&mut facts)[0].values = vec![second.to_string()];
+    assert!(examine(&facts)[0].mend[0].contains("203.0.113.20"), "the record's");
+    records(&mut facts)[0].values = vec!["203.0.113.99".into()];
+    assert!(examine(&facts)[0].mend[0].contains(ADDRESS), "that of its first interface");
 }
 
 #[test]
@@ -363,6 +385,21 @@ fn of_two_commands_for_a_record_the_second_does_not_undo_the_first() {
     let findings = examine(&facts);
     let last = findings.iter().rev().find_map(|it| it.mend.last().filter(|it| it.contains("UPSERT"))).unwrap();
     assert!(last.contains(r#""TTL":60"#) && last.contains(ADDRESS) && last.contains("HEALTH_CHECK_ID"), "{last}");
+}
+
+#[test]
+fn each_command_is_for_the_region_and_the_profile_that_was_looked_with() {
+    for (profile, typed) in [(None, ""), (Some("work"), " --profile work"), (Some("my own"), " --profile 'my own'")] {
+        for (name, _, break_it) in BROKEN {
+            let mut facts = well();
+            facts.profile = profile.map(Into::into);
+            break_it(&mut facts);
+            let mend = examine(&facts).into_iter().flat_map(|finding| finding.mend);
+            for command in mend.filter(|line| line.contains("aws ") || line.contains("sam ")) {
+                assert!(command.contains(&format!(" --region eu-central-1{typed}")), "{name}: {command}");
+            }
+        }
+    }
 }
 
 fn change_batch(command: &str) -> serde_json::Value {

@@ -1,9 +1,10 @@
 //! The stack and its ticks: that the stopper is called, and what it goes by.
 
 use chrono::TimeDelta;
+use shared::overrides;
 
-use super::commands::{aws, deploy};
-use super::{Facts, Finding};
+use super::commands::{aws, deploy, sam};
+use super::{Facts, Finding, Machine};
 
 pub(super) fn stack(facts: &Facts) -> Option<Finding> {
     let stack = facts.stack.as_ref()?;
@@ -26,7 +27,7 @@ pub(super) fn settings(facts: &Facts) -> Option<Finding> {
         "settings",
         error.to_string(),
         "The functions stop at their start over a setting that they cannot read: nobody is woken, and nothing naps.",
-        vec![format!("sam deploy --stack-name {} --guided", stack.name)],
+        vec![format!("{} --guided", sam(facts, stack))],
     ))
 }
 
@@ -39,10 +40,7 @@ pub(super) fn schedule(facts: &Facts) -> Option<Finding> {
         "schedule",
         "no schedule calls the stopper",
         "Nothing ever naps.",
-        vec![
-            format!("sam deploy --stack-name {}", stack.name),
-            "# if that changes nothing, delete and deploy it anew".into(),
-        ],
+        vec![sam(facts, stack), "# if that changes nothing, delete and deploy it anew".into()],
     ))
 }
 
@@ -64,12 +62,14 @@ pub(super) fn schedule_enabled(facts: &Facts) -> Option<Finding> {
 pub(super) fn idle_minutes(facts: &Facts) -> Option<Finding> {
     let config = facts.stack.as_ref()?.config.as_ref().ok()?;
     let schedule = facts.schedule.as_ref().ok()?.as_ref()?;
-    let period = period(&schedule.expression).filter(|period| config.policy.idle < *period)?;
+    let of_tag = |machine: &Machine| overrides::overrides(config, &machine.instance, true, facts.now).policy.idle;
+    let idle = facts.machine().map_or(config.policy.idle, of_tag);
+    let period = period(&schedule.expression).filter(|period| idle < *period)?;
     Some(Finding::warning(
         "idle-minutes",
         format!(
             "IdleMinutes is {}, and the stopper looks every {} minutes ({})",
-            config.policy.idle.num_minutes(),
+            idle.num_minutes(),
             period.num_minutes(),
             schedule.expression
         ),
