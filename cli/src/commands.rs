@@ -172,12 +172,13 @@ fn end(until: &Until, now: chrono::DateTime<Utc>) -> Result<Option<chrono::DateT
 async fn change(account: &Account, of: Of, change: &TagChange, dry_run: bool) -> Result<u8, Failure> {
     let set_up = located(account, of).await?;
     let (instance, _) = account.instance(&set_up).await?;
+    let was = change.was(&instance.tags);
     if dry_run {
         let value = change.value.as_ref().map_or_else(|| "taken away".into(), |value| format!("set to {value}"));
-        return tell(&set_up, &format!("would have the tag {} {value}", change.key));
+        return tell(&set_up, &format!("would have the tag {} {value}{was}", change.key));
     }
     account.change_tag(&instance, change).await?;
-    tell(&set_up, &change.words)
+    tell(&set_up, &format!("{}{was}", change.words))
 }
 
 fn tell(set_up: &SetUp, words: &str) -> Result<u8, Failure> {

@@ -1,5 +1,7 @@
 //! What an operator tells an instance to do, and whether it is done: pure.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use shared::config::{self, Setting};
 use shared::idle::{self, IdleDecision, KeepReason};
@@ -72,6 +74,13 @@ impl TagChange {
     fn of(setting: Setting, value: Option<String>, words: String) -> Self {
         Self { key: setting.tag.unwrap_or_default(), value, words }
     }
+
+    /// What it was before, for who would not have changed it: perhaps somebody else has set it.
+    #[must_use]
+    pub fn was(&self, tags: &BTreeMap<String, String>) -> String {
+        let before = tags.get(self.key).filter(|before| Some(*before) != self.value.as_ref());
+        before.map_or_else(String::new, |before| format!(" (was: {before})"))
+    }
 }
 
 /// Reads a duration such as 90m, 3h or 2d: at most a year.
@@ -143,8 +152,6 @@ fn text(time: DateTime<Utc>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use shared::idle::{NapReason, Protection};
 
     use super::*;
@@ -238,6 +245,15 @@ mod tests {
             assert_eq!(off.value, None);
         }
         assert_eq!(protect(false).key, "catnap:protect");
+    }
+
+    #[test]
+    fn what_another_has_set_is_told_before_it_is_gone() {
+        let set = |value: &str| BTreeMap::from([("catnap:keep-awake-until".to_owned(), value.to_owned())]);
+        let change = keep_awake(end(None, Some(TimeDelta::hours(3)), now()), now());
+        assert_eq!(change.was(&set("2026-03-03T08:00:00Z")), " (was: 2026-03-03T08:00:00Z)");
+        assert_eq!(keep_awake(None, now()).was(&set("2026-03-03T08:00:00Z")), " (was: 2026-03-03T08:00:00Z)");
+        assert_eq!(change.was(&set("2026-03-01T23:00:00Z")) + &change.was(&BTreeMap::new()), "", "it changes nothing");
     }
 
     #[test]

@@ -106,6 +106,9 @@ def test_keep_awake_protect_and_hold_are_tags_that_the_functions_read(set_up: Se
     until = read_time(tags(set_up)["catnap:keep-awake-until"])
     assert timedelta(hours=2.9) < until - utc_now() <= timedelta(hours=3)
     assert "keep: until" in refusal(catnap, "nap")
+    was = f" (was: {tags(set_up)['catnap:keep-awake-until']})\n"
+    assert said(catnap, "keep-awake", "--for", "1h", "--dry-run").endswith(was), "it would be shortened"
+    assert said(catnap, "keep-awake", "--for", "1h").endswith(was)
     said(catnap, "keep-awake", "--off")
     said(catnap, "protect")
     assert "keep: protected (the tag catnap:protect)" in refusal(catnap, "nap")
