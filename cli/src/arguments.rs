@@ -23,7 +23,7 @@ pub(crate) enum Command {
     /// Is the set-up right? Says what is wrong, why it matters, and the command that mends it
     ///
     /// Reads the account and changes nothing. Exits with 0 when all is well, with 2 on errors, with 1 on warnings if
-    /// --strict is given, and with 3 when it could not look.
+    /// --strict is given, and with 3 when it could not look at all of it.
     #[cfg(feature = "aws")]
     #[command(after_help = "\
 Examples:

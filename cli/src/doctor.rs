@@ -11,6 +11,8 @@ mod ports;
 pub mod print;
 mod ticks;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 pub use facts::{
@@ -123,15 +125,20 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     CHECKS.iter().filter_map(|examine| examine(facts)).collect()
 }
 
-/// 0 when all is well, 1 for warnings where these count, 2 for errors: what monitoring systems expect of a plug-in.
+/// 0 when all is well, 1 for warnings where these count, 2 for errors, 3 when there may be some where it could not
+/// look: what monitoring systems expect of a plug-in.
 #[must_use]
 pub fn exit_status(findings: &[Finding], strict: bool) -> u8 {
     match findings.iter().map(|finding| finding.severity).max() {
         Some(Severity::Error) => 2,
+        _ if findings.iter().any(|finding| finding.check == UNREAD) => 3,
         Some(Severity::Warning) if strict => 1,
         _ => 0,
     }
 }
+
+/// The check that tells of what could not be read.
+const UNREAD: &str = "unread";
 
 fn unread(facts: &Facts) -> Option<Finding> {
     let machine = facts.machine();
@@ -152,12 +159,12 @@ fn unread(facts: &Facts) -> Option<Finding> {
         of_machine(|it| it.customer_keys.as_ref().err()),
         facts.schedule.as_ref().err(),
     ];
-    let mut all: Vec<_> = all.into_iter().flatten().collect();
-    all.dedup_by_key(|unread| &unread.operation);
+    let mut told = BTreeSet::new();
+    let all: Vec<_> = all.into_iter().flatten().filter(|unread| told.insert(&unread.operation)).collect();
     let first = all.first()?;
     let operations: Vec<_> = all.iter().map(|unread| unread.operation.as_str()).collect();
     Some(Finding::warning(
-        "unread",
+        UNREAD,
         format!("{} could not be called: {}", operations.join(", "), first.message),
         "What it would have told is not checked.",
         vec![format!("# let whoever runs this do: {}", operations.join(", "))],

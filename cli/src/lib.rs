@@ -31,7 +31,7 @@ use plan::Options;
 use recording::Recording;
 use terminal::say;
 
-/// The status of a command that could not do its work: beside the doctor's 0, 1 and 2, as monitoring systems want it.
+/// The status of a command that could not do its work, or was not understood: beside the doctor's 0, 1 and 2, as monitoring systems want it.
 const FAILED: u8 = 3;
 
 /// What a user can mend.
@@ -62,7 +62,15 @@ enum Failure {
 /// The whole of `catnap`.
 #[must_use]
 pub fn main() -> ExitCode {
-    match run(Arguments::parse()) {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => {
+            let status = if told.use_stderr() { FAILED } else { 0 }; // what is asked for, such as --help, is no error
+            let _ = told.print();
+            return ExitCode::from(status);
+        }
+    };
+    match run(arguments) {
         Ok(status) => ExitCode::from(status),
         // Who closed the pipe has read enough.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

@@ -53,4 +53,4 @@ def test_the_stack_s_settings_hold_unless_others_are_given(set_up: SetUp, catnap
 def test_an_instance_without_traffic_is_told_of(set_up: SetUp, catnap: Catnap) -> None:
     result = catnap("plan", "--days", "3")
     assert result.returncode == 3 and "has no datapoints in the last 3 days" in result.stderr
-    assert catnap("plan", "traffic.csv", "--days", "3").returncode == 2
+    assert catnap("plan", "traffic.csv", "--days", "3").returncode == 3

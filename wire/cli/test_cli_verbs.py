@@ -133,7 +133,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_asked(set_up: SetUp, 
         (("wake", "--instance", "web-1"), "it takes an instance id"),
     ]:
         result = catnap(*arguments)
-        assert result.returncode == 2 and says in result.stderr, result.stderr
+        assert result.returncode == 3 and says in result.stderr, result.stderr
     assert "is over" in refusal(catnap, "keep-awake", "--until", "2020-01-01T00:00:00Z")
     assert [name for name in set_up.moto.calls() if name in WRITES] == []
 

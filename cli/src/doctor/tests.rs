@@ -373,7 +373,23 @@ fn the_exit_status_is_that_of_the_worst_finding() {
     assert_eq!(exit_status(&[], true), 0);
     assert_eq!(exit_status(std::slice::from_ref(&warning), false), 0);
     assert_eq!(exit_status(std::slice::from_ref(&warning), true), 1);
+    let unread = Finding { check: "unread", ..warning.clone() };
+    assert_eq!(exit_status(&[unread.clone(), warning.clone()], false), 3);
+    assert_eq!(exit_status(&[unread.clone(), warning.clone()], true), 3);
+    assert_eq!(exit_status(&[unread, error.clone()], false), 2);
     assert_eq!(exit_status(&[error, warning], false), 2);
+}
+
+#[test]
+fn an_operation_that_is_refused_again_and_again_is_named_once() {
+    let mut facts = well();
+    machine(&mut facts).elastic_ips = Err(refused("ec2:DescribeAddresses"));
+    machine(&mut facts).ingress = Err(refused("ec2:DescribeSecurityGroups"));
+    facts.carriers = Err(refused("ec2:DescribeAddresses"));
+    machine(&mut facts).checkers = Err(refused("ec2:DescribeSecurityGroups"));
+    facts.schedule = Err(refused("ec2:DescribeAddresses"));
+    let mend = &examine(&facts)[0].mend;
+    assert_eq!(mend, &["# let whoever runs this do: ec2:DescribeAddresses, ec2:DescribeSecurityGroups"]);
 }
 
 #[test]
