@@ -59,6 +59,12 @@ def closed(port: int, *instead: dict[str, object]) -> Callable[[SetUp], None]:
     return close
 
 
+def closed_but_for_an_office(it: SetUp) -> None:
+    """And nobody says whether the checkers get in: moto's own always do."""
+    closed(8080, OFFICE)(it)
+    it.moto.refuse("GetHealthCheckStatus", "AccessDenied", 403, times=99)
+
+
 def without_zone(it: SetUp) -> None:
     for record in (it.primary(), it.secondary(), it.validation_record()):
         it.drop_record(record)
@@ -126,6 +132,17 @@ def left_steered(it: SetUp) -> None:
     mark = f"away {version} {utc_now().strftime('%Y-%m-%dT%H:%M:%SZ')}"
     it.route53.change_tags_for_resource(
         ResourceType="healthcheck", ResourceId=it.check, AddTags=[{"Key": "catnap:steered", "Value": mark}])
+
+
+def two_names(it: SetUp) -> None:
+    """The first of the certificate's names has its record, and the other has not."""
+    made = it.acm.request_certificate(
+        DomainName=HOST, ValidationMethod="DNS", SubjectAlternativeNames=[HOST, f"www.{HOST}"])
+    described = it.acm.describe_certificate(CertificateArn=made["CertificateArn"])["Certificate"]
+    other_domain(made["CertificateArn"])(it)
+    it.drop_record(it.validation_record())
+    it.validation = described["DomainValidationOptions"][0]["ResourceRecord"]
+    it.put_record(it.validation_record())
 
 
 def gone(it: SetUp) -> None:
@@ -235,6 +252,7 @@ BROKEN: list[tuple[str, Callable[[SetUp], None]]] = [
     ("route", routes_of_the_root),
     ("certificate-region", other_domain("arn:aws:acm:us-east-1:123456789012:certificate/1")),
     ("validation-record", lambda it: it.drop_record(it.validation_record())),
+    ("validation-record", two_names),
     ("instance", gone),
     ("one-instance", two_of_a_name),
     ("elastic-ip", automatic_address),
@@ -246,7 +264,7 @@ BROKEN: list[tuple[str, Callable[[SetUp], None]]] = [
     ("hold", tagged("catnap:hold", "true")),
     ("monitoring", lambda it: (it.deploy(IdleMinutes="10"), it.change_schedule(expression="rate(5 minutes)"))),
     ("health-port", closed(8080)),
-    ("health-port", closed(8080, OFFICE)),
+    ("health-port", closed_but_for_an_office),
     ("visitors-port", closed(443)),
     ("visitors-port", closed(443, OFFICE)),
     ("settings", lambda it: it.deploy(IdleMinutes="soon")),
@@ -362,6 +380,13 @@ def test_the_grant_that_is_asked_for_mends_a_volume_of_one_s_own_key(set_up: Set
     kms = set_up.moto.client("kms")
     kms.create_grant(KeyId=set_up.names["key"], GranteePrincipal=role, Operations=operations)
     assert findings(catnap) == []
+
+
+def test_without_a_stack_it_is_not_known_whether_the_starter_may_use_a_key(set_up: SetUp, catnap: Catnap) -> None:
+    own_key(set_up)
+    [finding] = findings(catnap, "--domain", HOST)
+    assert (finding["check"], finding["severity"]) == ("volume-key", "warning") and "cannot be told" in finding["what"]
+    prepared(set_up.moto, finding["mend"][0])
 
 
 def test_the_exit_status_says_how_bad_it_is(set_up: SetUp, catnap: Catnap) -> None:

@@ -71,16 +71,17 @@ impl Account {
         };
         let Some(it) = answer.certificate() else { return Ok(None) };
         let options = it.domain_validation_options();
-        let by_record = options.iter().find_map(|option| option.resource_record());
-        let validation = match (by_record, zone) {
-            // Only a record that this zone would hold can be looked for.
-            (Some(record), Some(zone)) if record.name().trim_end_matches('.').ends_with(&zone.name) => {
-                let found = self.has_cname(&zone.id, record.name()).await?;
-                let (name, value) = (record.name().trim_end_matches('.'), record.value().trim_end_matches('.'));
-                Some(Validation { name: name.into(), value: value.into(), found })
+        let records: Vec<_> = options.iter().filter_map(|option| option.resource_record()).collect();
+        let mut validations: Vec<Validation> = Vec::new();
+        for record in &records {
+            let Some(zone) = zone else { break };
+            let (name, value) = (record.name().trim_end_matches('.'), record.value().trim_end_matches('.'));
+            // Only a record that this zone would hold can be looked for. A name and its wildcard have the same.
+            if name.ends_with(&format!(".{}", zone.name)) && validations.iter().all(|it| it.name != name) {
+                let found = self.has_cname(&zone.id, name).await?;
+                validations.push(Validation { name: name.into(), value: value.into(), found });
             }
-            _ => None,
-        };
+        }
         let mut names: Vec<String> = it.domain_name().map(Into::into).into_iter().collect();
         names.extend(
             it.subject_alternative_names().iter().filter(|name| Some(name.as_str()) != it.domain_name()).cloned(),
@@ -91,8 +92,8 @@ impl Account {
             status: it.status().map_or_else(String::new, |status| status.as_str().into()),
             names,
             not_after: it.not_after().and_then(|end| DateTime::from_timestamp(end.secs(), 0)),
-            renewed_by_record: it.r#type().is_some_and(|kind| kind.as_str() == "AMAZON_ISSUED") && by_record.is_some(),
-            validation,
+            renewed_by_record: it.r#type().is_some_and(|kind| kind.as_str() == "AMAZON_ISSUED") && !records.is_empty(),
+            validations,
         }))
     }
 }

@@ -90,34 +90,35 @@ impl Account {
                 Ok(described) => described,
                 // A key that is gone cannot be used either.
                 Err(error) if is(&error, &["NotFoundException"]) => {
-                    keys.push(CustomerKey { volume: id.into(), key: key.into(), granted: false });
+                    keys.push(CustomerKey { volume: id.into(), key: key.into(), granted: Some(false) });
                     continue;
                 }
                 Err(error) => return Err(unread("kms:DescribeKey", &error)),
             };
             let manager = described.key_metadata().and_then(|it| it.key_manager()).map(|it| it.as_str());
             if manager == Some("CUSTOMER") {
-                let granted = set_up.names_key(key) || self.is_granted(&client, key, set_up).await?;
+                let granted =
+                    if set_up.names_key(key) { Some(true) } else { self.is_granted(&client, key, set_up).await? };
                 keys.push(CustomerKey { volume: id.into(), key: key.into(), granted });
             }
         }
         Ok(keys)
     }
 
-    /// Whether the starter's role has a grant that lets it make grants with the key.
-    async fn is_granted(&self, client: &aws_sdk_kms::Client, key: &str, set_up: &SetUp) -> Read<bool> {
+    /// Whether the starter's role, if it is known, has a grant that lets it make grants with the key.
+    async fn is_granted(&self, client: &aws_sdk_kms::Client, key: &str, set_up: &SetUp) -> Read<Option<bool>> {
         let Some(role) = set_up.stack.as_ref().and_then(|stack| stack.starter_role.as_deref()) else {
-            return Ok(false);
+            return Ok(None);
         };
         let mut pages = client.list_grants().key_id(key).into_paginator().items().send();
         while let Some(grant) = pages.next().await {
             let grant = grant.map_err(|error| unread("kms:ListGrants", &error))?;
             let lets_grant = grant.operations().iter().any(|it| it.as_str() == "CreateGrant");
             if lets_grant && grant.grantee_principal() == Some(role) {
-                return Ok(true);
+                return Ok(Some(true));
             }
         }
-        Ok(false)
+        Ok(Some(false))
     }
 }
 

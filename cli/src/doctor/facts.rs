@@ -167,9 +167,9 @@ pub struct Certificate {
     pub not_after: Option<DateTime<Utc>>,
     /// ACM made it, and renews it as long as its validation record stands.
     pub renewed_by_record: bool,
-    /// The CNAME that ACM wants to find, with its value, and whether it is there. None where the zone that would
-    /// hold it could not be looked at.
-    pub validation: Option<Validation>,
+    /// The CNAMEs that ACM wants to find, each with its value, and whether it is there: those that the zone would
+    /// hold.
+    pub validations: Vec<Validation>,
 }
 
 /// The record by which ACM sees whose the name is.
@@ -240,8 +240,8 @@ pub struct CustomerKey {
     pub volume: String,
     /// The key's ARN.
     pub key: String,
-    /// The starter's role may make grants with it.
-    pub granted: bool,
+    /// The starter's role may make grants with it; none where no role is known.
+    pub granted: Option<bool>,
 }
 
 /// The stack.

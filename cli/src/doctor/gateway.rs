@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use shared::model::HostName;
 
 use super::commands::{aws, make_cname};
-use super::{Facts, Finding, Gate};
+use super::{Certificate, Facts, Finding, Gate, Validation};
 
 /// ACM renews what it made 60 days before its end: half of that without a renewal is trouble (ACM User Guide,
 /// "Managed certificate renewal").
@@ -114,9 +114,9 @@ pub(super) fn certificate_status(facts: &Facts) -> Option<Finding> {
         "certificate-status",
         format!("the certificate {} is {}", certificate.arn, certificate.status),
         "Visitors of a sleeping app read that the connection is not safe.",
-        match certificate.validation.as_ref().filter(|it| certificate.status == "PENDING_VALIDATION" && !it.found) {
-            Some(record) => vec![make_cname(facts, &record.name, &record.value)],
-            None => replace_certificate(facts),
+        match missing(certificate).as_slice() {
+            missing @ [_, ..] if certificate.status == "PENDING_VALIDATION" => make_all(facts, missing),
+            _ => replace_certificate(facts),
         },
     ))
 }
@@ -168,14 +168,28 @@ pub(super) fn certificate_end(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn validation_record(facts: &Facts) -> Option<Finding> {
     let certificate = facts.certificate().filter(|it| it.renewed_by_record && it.status == "ISSUED")?;
-    let record = certificate.validation.as_ref().filter(|record| !record.found)?;
+    let missing = missing(certificate);
+    let names: Vec<_> = missing.iter().map(|record| record.name.as_str()).collect();
+    let what = match names.as_slice() {
+        [] => return None,
+        [name] => format!("the record {name} is gone, by which ACM renews the certificate"),
+        names => format!("the records {} are gone, by which ACM renews the certificate", names.join(", ")),
+    };
     Some(Finding::warning(
         "validation-record",
-        format!("the record {} is gone, by which ACM renews the certificate", record.name),
+        what,
         "The certificate will not be renewed, and visitors of a sleeping app will read that the connection is not \
          safe.",
-        vec![make_cname(facts, &record.name, &record.value)],
+        make_all(facts, &missing),
     ))
+}
+
+fn missing(certificate: &Certificate) -> Vec<&Validation> {
+    certificate.validations.iter().filter(|record| !record.found).collect()
+}
+
+fn make_all(facts: &Facts, records: &[&Validation]) -> Vec<String> {
+    records.iter().map(|record| make_cname(facts, &record.name, &record.value)).collect()
 }
 
 pub(super) fn answer(facts: &Facts) -> Option<Finding> {

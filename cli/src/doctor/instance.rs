@@ -6,7 +6,7 @@ use shared::model::{Hold, InstanceState};
 use shared::overrides;
 
 use super::commands::{aws, deploy};
-use super::{CustomerKey, Facts, Finding};
+use super::{CustomerKey, Facts, Finding, Severity};
 
 pub(super) fn missing(facts: &Facts) -> Option<Finding> {
     if facts.machine.as_ref().ok()?.is_some() || facts.carriers.as_ref().ok()?.len() > 1 {
@@ -114,12 +114,27 @@ pub(super) fn stop_protection(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn customer_keys(facts: &Facts) -> Option<Finding> {
     let keys = facts.machine()?.customer_keys.as_ref().ok()?;
-    let CustomerKey { volume, key, .. } = keys.iter().find(|key| !key.granted)?;
+    let of = |granted| keys.iter().find(|key| key.granted == granted);
+    let CustomerKey { volume, key, granted } = of(Some(false)).or_else(|| of(None))?;
     let role = facts.stack.as_ref().and_then(|stack| stack.starter_role.as_deref()).unwrap_or("STARTER_ROLE_ARN");
     let words = format!(
         "kms create-grant --key-id {key} --grantee-principal {role} \
          --operations CreateGrant Decrypt DescribeKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo"
     );
+    if granted.is_none() {
+        return Some(Finding::warning(
+            "volume-key",
+            format!(
+                "{volume} is encrypted with a key of your own, {key}, and whether the starter may make a grant with it \
+                 cannot be told: no stack says what its role is"
+            ),
+            "If it may not, EC2 takes the start and stops the instance again at once: it cannot be woken.",
+            vec![
+                aws(facts, &format!("kms list-grants --key-id {key}")),
+                format!("# if neither this nor a policy lets the starter's role do it: {}", aws(facts, &words)),
+            ],
+        ));
+    }
     Some(Finding::error(
         "volume-key",
         format!("{volume} is encrypted with a key of your own, {key}, and the starter may make no grant with it"),
@@ -132,7 +147,8 @@ pub(super) fn failed_start(facts: &Facts) -> Option<Finding> {
     let instance = &facts.machine()?.instance;
     let reason = instance.state_reason.as_deref().filter(|_| instance.state == InstanceState::Stopped)?;
     // The same codes as the starter goes by.
-    if !shared::wake::is_start_failure(reason) || customer_keys(facts).is_some() {
+    let is_told = customer_keys(facts).is_some_and(|finding| finding.severity == Severity::Error);
+    if !shared::wake::is_start_failure(reason) || is_told {
         return None;
     }
     Some(Finding::error(

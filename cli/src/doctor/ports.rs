@@ -21,17 +21,23 @@ pub(super) fn health_port(facts: &Facts) -> Option<Finding> {
         "IpProtocol": "tcp", "FromPort": port, "ToPort": port, "PrefixListIds": [{"PrefixListId": list}],
     }]);
     let only: Vec<_> = open_at(ingress, port).map(|rule| rule.from.to_string()).collect();
-    let what = match only.as_slice() {
-        [] => format!("no security group of {} lets anyone in at port {port}, which is checked", machine.instance.id),
-        some => format!("port {port}, which is checked, is open to {} only", some.join(", ")),
-    };
-    Some(Finding::error(
-        "health-port",
-        what,
-        "Route 53's checkers must get in: else the check fails for ever, and no visitor gets to the woken app. Their \
-         addresses are in a managed prefix list.",
-        vec![aws(facts, &format!("ec2 authorize-security-group-ingress --group-id {group} --ip-permissions '{rule}'"))],
-    ))
+    let why = "Route 53's checkers must get in: else the check fails for ever, and no visitor gets to the woken app. \
+               Their addresses are in a managed prefix list.";
+    let mend =
+        vec![aws(facts, &format!("ec2 authorize-security-group-ingress --group-id {group} --ip-permissions '{rule}'"))];
+    if only.is_empty() {
+        let what =
+            format!("no security group of {} lets anyone in at port {port}, which is checked", machine.instance.id);
+        return Some(Finding::error("health-port", what, why, mend));
+    }
+    // Addresses or a list of somebody's own: they may be the checkers', and that they got in says so.
+    (check.healthy != Some(true)).then(|| {
+        let what = format!(
+            "port {port}, which is checked, is open to {} only, and whether these are the checkers cannot be told",
+            only.join(", ")
+        );
+        Finding::warning("health-port", what, why, mend)
+    })
 }
 
 pub(super) fn visitors(facts: &Facts) -> Option<Finding> {

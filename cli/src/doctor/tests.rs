@@ -84,11 +84,9 @@ fn well() -> Facts {
             names: vec!["app.example.com".into()],
             not_after: Some(now + TimeDelta::days(200)),
             renewed_by_record: true,
-            validation: Some(Validation {
-                name: "_x.app.example.com".into(),
-                value: "_y.acm-validations.aws".into(),
-                found: true,
-            }),
+            validations: ["_x.app.example.com", "_x.www.example.com"]
+                .map(|name| Validation { name: name.into(), value: "_y.acm-validations.aws".into(), found: true })
+                .into(),
         })),
         gate: Some(Gate::Starter),
         carriers: Ok(Vec::new()),
@@ -254,7 +252,8 @@ const BROKEN: &[(&str, bool, Break)] = &[
         certificate(it).not_after = Some(it.now);
         certificate(it).status = "EXPIRED".into();
     }),
-    ("validation-record", false, |it| certificate(it).validation.as_mut().unwrap().found = false),
+    ("validation-record", false, |it| certificate(it).validations[0].found = false),
+    ("validation-record", false, |it| certificate(it).validations[1].found = false),
     ("waiting-page", true, |it| it.gate = Some(Gate::Status(404))),
     ("waiting-page", true, |it| it.gate = Some(Gate::Unreachable("the connection is refused".into()))),
     ("instance", true, |it| it.machine = Ok(None)),
@@ -267,9 +266,14 @@ const BROKEN: &[(&str, bool, Break)] = &[
     ("root-device", true, |it| instance(it).instance_store_root = true),
     ("stop-protection", true, |it| machine(it).stop_protection = Ok(true)),
     ("volume-key", true, |it| {
-        let key = CustomerKey { volume: "vol-1".into(), key: "arn:aws:kms:x".into(), granted: false };
+        let key = CustomerKey { volume: "vol-1".into(), key: "arn:aws:kms:x".into(), granted: Some(false) };
         machine(it).customer_keys = Ok(vec![key]);
         (instance(it).state, instance(it).state_reason) = (InstanceState::Stopped, Some("Client.InternalError".into()));
+    }),
+    ("volume-key", false, |it| {
+        it.stack = None;
+        let key = CustomerKey { volume: "vol-1".into(), key: "arn:aws:kms:x".into(), granted: None };
+        machine(it).customer_keys = Ok(vec![key]);
     }),
     ("failed-start", true, |it| {
         let reason = Some("Server.InsufficientInstanceCapacity".into());
@@ -283,8 +287,14 @@ const BROKEN: &[(&str, bool, Break)] = &[
         schedule(it).expression = "rate(5 minutes)".into();
     }),
     ("health-port", true, |it| drop(machine(it).ingress.as_mut().unwrap().remove(1))),
-    ("health-port", true, |it| {
+    ("health-port", false, |it| {
         machine(it).ingress.as_mut().unwrap()[1].from = Source::Some("192.0.2.0/24".into());
+        health(it).healthy = None;
+    }),
+    ("health-port", false, |it| {
+        machine(it).ingress.as_mut().unwrap()[1].from = Source::PrefixList("pl-2".into());
+        instance(it).state = InstanceState::Stopped;
+        health(it).healthy = Some(false);
     }),
     ("visitors-port", true, |it| drop(machine(it).ingress.as_mut().unwrap().remove(0))),
     ("visitors-port", false, |it| {
@@ -326,8 +336,11 @@ fn a_right_set_up_has_no_finding_asleep_or_awake_with_a_stack_or_without() {
     assert_eq!(names(&longer), [""; 0]);
     records(&mut with_others)[0].ttl = Some(10);
     machine(&mut with_others).ingress = Ok(vec![Ingress { ports: (0, 65_535), from: Source::Everywhere }]);
+    let mut by_cidr = well();
+    machine(&mut by_cidr).ingress.as_mut().unwrap()[1].from = Source::Some("15.177.0.0/18".into());
+    assert_eq!(names(&by_cidr), [""; 0], "the checkers get in, as their own word says");
     machine(&mut with_others).customer_keys =
-        Ok(vec![CustomerKey { volume: "vol-1".into(), key: "arn:aws:kms:x".into(), granted: true }]);
+        Ok(vec![CustomerKey { volume: "vol-1".into(), key: "arn:aws:kms:x".into(), granted: Some(true) }]);
     assert_eq!(names(&with_others), [""; 0]);
 }
 
@@ -457,6 +470,34 @@ fn what_is_routed_by_weight_or_place_is_deleted_by_no_command_that_lacks_that() 
         let typed: Vec<_> = mend.iter().filter(|line| !line.starts_with('#')).collect();
         assert!(typed.iter().all(|line| line.contains(" list-resource-record-sets ")), "{kind}: {mend:?}");
     }
+}
+
+#[test]
+fn each_record_that_a_certificate_lacks_is_made() {
+    let mut facts = well();
+    certificate(&mut facts).validations.iter_mut().for_each(|record| record.found = false);
+    let finding = examine(&facts).remove(0);
+    assert!(
+        finding.what.starts_with("the records _x.app.example.com, _x.www.example.com are gone"),
+        "{}",
+        finding.what
+    );
+    let made: Vec<_> =
+        finding.mend.iter().map(|it| change_batch(it)["Changes"][0]["ResourceRecordSet"]["Name"].clone()).collect();
+    assert_eq!(made, ["_x.app.example.com", "_x.www.example.com"]);
+    certificate(&mut facts).status = "PENDING_VALIDATION".into();
+    assert_eq!(examine(&facts)[0].mend, finding.mend);
+}
+
+#[test]
+fn a_start_that_failed_is_told_where_the_key_may_or_may_not_be_why() {
+    let mut facts = well();
+    facts.stack = None;
+    let key = CustomerKey { volume: "vol-1".into(), key: "arn:aws:kms:x".into(), granted: None };
+    machine(&mut facts).customer_keys = Ok(vec![key]);
+    (instance(&mut facts).state, instance(&mut facts).state_reason) =
+        (InstanceState::Stopped, Some("Client.InternalError".into()));
+    assert_eq!(examine(&facts).iter().map(|it| it.check).collect::<Vec<_>>(), ["volume-key", "failed-start"]);
 }
 
 #[test]
