@@ -96,6 +96,9 @@ pub fn month(network_in: &Series, now: DateTime<Utc>, hourly_price: Option<f64>)
 #[must_use]
 pub fn text(all: &[Status], now: DateTime<Utc>) -> String {
     let mut text = String::new();
+    if all.is_empty() {
+        text.push_str("no instance carries the tag catnap:host\n");
+    }
     for (index, status) in all.iter().enumerate() {
         if index > 0 {
             text.push('\n');
@@ -190,6 +193,11 @@ mod tests {
         assert!(text(&[status(None)], now).ends_with("\n  the next tick stops it\n"));
         let led = text(&[status(Some(Stance::Checked))], now);
         assert!(led.ends_with("by one of the next ticks, once its visitors have been led to the starter\n"), "{led}");
+    }
+
+    #[test]
+    fn a_fleet_of_none_is_said_to_be_one() {
+        assert_eq!(text(&[], time("2026-03-01T12:00:00Z")), "no instance carries the tag catnap:host\n");
     }
 
     #[test]

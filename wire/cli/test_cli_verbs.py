@@ -167,6 +167,13 @@ def test_status_of_many_apps_and_of_one_of_them(set_up: SetUp, catnap: Catnap) -
     assert (wiki["reason"], wiki["by"]) == ("protected", "tag")
 
 
+def test_status_of_nobody_says_so(set_up: SetUp, catnap: Catnap) -> None:
+    assert "no instance belongs to typo.example.com" in refusal(catnap, "status", "--domain", "typo.example.com")
+    set_up.deploy(InstanceId="")
+    assert said(catnap, "status") == "no instance carries the tag catnap:host\n"
+    assert status(catnap) == []
+
+
 def test_the_month_s_hours_and_what_they_saved(set_up: SetUp, catnap: Catnap) -> None:
     set_up.deploy(HourlyPrice="0.5")
     end = last_whole_five_minutes()

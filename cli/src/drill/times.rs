@@ -4,11 +4,12 @@ use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use shared::model::Unreadable;
 
 /// A step of a drill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// From StopInstances to `stopped`.
     Nap,
@@ -66,7 +67,12 @@ pub struct Times {
     /// When it began.
     pub at: DateTime<Utc>,
     /// The seconds of each of [`STEPS`]; none for one that there was no need of.
+    #[serde(serialize_with = "by_name")]
     pub seconds: [Option<u32>; 6],
+}
+
+fn by_name<S: Serializer>(seconds: &[Option<u32>; 6], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(STEPS.iter().zip(seconds))
 }
 
 impl Times {
@@ -159,6 +165,11 @@ mod tests {
         ] {
             assert!(text.parse::<Times>().is_err(), "{text}");
         }
+        let named = serde_json::json!({
+            "at": "2026-03-01T20:00:00Z",
+            "seconds": {"nap": null, "page": 64, "wake": 0, "ready": 84, "bridged": 1, "direct": null},
+        });
+        assert_eq!(serde_json::to_value(times).unwrap(), named);
         let last = Times { seconds: [Some(30), Some(70), Some(1), Some(80), None, Some(9)], ..times };
         assert_eq!(
             times.text(Some(&last)),
