@@ -244,7 +244,7 @@ pub(crate) struct Of {
 #[cfg(feature = "aws")]
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Fetch {
-    /// The stack's name [default: catnap, if nothing else is given]
+    /// The stack's name [env: CATNAP_STACK] [default: catnap, if nothing else is given]
     #[arg(id = "plan_stack", long = "stack", value_name = "STACK")]
     stack: Option<String>,
     /// The app's host name
@@ -261,6 +261,8 @@ pub(crate) struct Fetch {
 #[cfg(feature = "aws")]
 impl From<Fetch> for Of {
     fn from(Fetch { stack, domain, instance, .. }: Fetch) -> Self {
+        // Not by clap: it would take the variable for an option that was given beside FILE.
+        let stack = stack.or_else(|| std::env::var("CATNAP_STACK").ok().filter(|name| !name.is_empty()));
         Self { stack, domain, instance }
     }
 }

@@ -15,6 +15,9 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+#[cfg(feature = "aws")]
+pub(crate) use ticks::period;
+
 pub use facts::{
     Alias, Certificate, Check, CustomerKey, Domain, Facts, Failover, Gate, Ingress, Machine, Mapping, Read, Record,
     Schedule, Source, Stack, Unread, Validation, Zone,

@@ -22,9 +22,9 @@ pub(crate) struct Options {
     /// How long nobody must have been there: the parameter IdleMinutes [default: the stack's, or 60]
     #[arg(long, value_name = "MINUTES", value_parser = readable(config::idle_minutes))]
     idle_minutes: Option<TimeDelta>,
-    /// Minutes from one tick to the next: the parameter Schedule
-    #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(i64).range(1..=1_440))]
-    every: i64,
+    /// Minutes from one tick to the next: the parameter Schedule [default: the stack's, or 60]
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(i64).range(1..=1_440))]
+    every: Option<i64>,
     /// Minutes until a datapoint of CloudWatch can be read
     #[arg(long, value_name = "MINUTES", default_value_t = 5, value_parser = clap::value_parser!(i64).range(0..=60))]
     delay: i64,
@@ -44,6 +44,9 @@ pub(crate) struct Options {
     /// A stop alarm below so many bytes in five minutes, to compare with; can be given more than once
     #[arg(long, value_name = "BYTES", default_values_t = [17_000, 100_000])]
     alarm: Vec<u32>,
+    /// What holds beside these: that of a set-up that was looked at.
+    #[arg(skip)]
+    policy: Option<Policy>,
 }
 
 /// What is known of a set-up that was looked at: it holds where no option says otherwise.
@@ -51,6 +54,8 @@ pub(crate) struct Options {
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     pub(crate) policy: Policy,
+    /// Minutes from one tick to the next; none where the schedule has no such rate.
+    pub(crate) every: Option<i64>,
     pub(crate) health_check: Option<HealthCheckConfig>,
     pub(crate) keep_awake: Windows,
     pub(crate) hourly_price: Option<f64>,
@@ -62,26 +67,27 @@ impl Options {
     pub(crate) fn or(self, found: Found) -> Self {
         Self {
             idle_minutes: self.idle_minutes.or(Some(found.policy.idle)),
+            every: self.every.or(found.every),
             activity_bytes: self.activity_bytes.or(Some(ActivityBytes(found.policy.activity_bytes))),
             health_check: self.health_check.or(Some(Check(found.health_check))),
             keep_awake: self.keep_awake.or(Some(found.keep_awake)),
             hourly_price: self.hourly_price.or(found.hourly_price),
+            policy: Some(found.policy),
             ..self
         }
     }
 
     fn rules<'a>(&self, keep_awake: &'a Windows, period: i64) -> Rules<'a> {
+        let policy = self.policy.unwrap_or(USUAL);
         Rules {
             policy: Policy {
-                idle: self.idle_minutes.unwrap_or(USUAL_IDLE),
+                idle: self.idle_minutes.unwrap_or(policy.idle),
                 activity_bytes: self.activity_bytes.and_then(|bytes| bytes.0),
-                boot_deadline: TimeDelta::minutes(5),
-                on_sick: OnSick::Nap,
-                steer: false,
+                ..policy
             },
             health_check: self.health_check.and_then(|check| check.0),
             keep_awake,
-            tick: self.every,
+            tick: self.every.unwrap_or(USUAL_EVERY),
             phase: 0,
             period,
             delay: self.delay,
@@ -90,8 +96,15 @@ impl Options {
     }
 }
 
-/// The default of IdleMinutes.
-const USUAL_IDLE: TimeDelta = TimeDelta::minutes(60);
+/// The template's defaults.
+const USUAL: Policy = Policy {
+    idle: TimeDelta::minutes(60),
+    activity_bytes: None,
+    boot_deadline: TimeDelta::minutes(5),
+    on_sick: OnSick::Nap,
+    steer: false,
+};
+const USUAL_EVERY: i64 = 60;
 
 /// None for what is learned.
 #[derive(Debug, Clone, Copy)]
@@ -150,8 +163,13 @@ pub(crate) struct Plan {
     pub(crate) policies: Vec<Trial>,
     /// Where Catnap's naps met traffic: who caused it would have waited for the app to wake.
     pub(crate) met: Vec<Met>,
-    /// The settings that suit this traffic.
-    pub(crate) advice: Advice,
+    /// For how long there are datapoints: an instance has none while it is stopped.
+    pub(crate) hours_recorded: f64,
+    /// What these hours cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cost_recorded: Option<f64>,
+    /// The settings that suit this traffic; none for less than a day of datapoints.
+    pub(crate) advice: Option<Advice>,
     /// How long Catnap kept it awake for each reason.
     pub(crate) hours_kept: BTreeMap<String, f64>,
     /// What Catnap took for noise at each tick on the running instance, in bytes of a datapoint.
@@ -234,7 +252,9 @@ pub(crate) fn plan(name: &str, recording: &Recording, options: &Options) -> Plan
     let awake = recording.until() - recording.since();
     let always_on = Outcome { awake, asleep: TimeDelta::zero(), naps: Vec::new(), met: 0 };
     policies.push(result("always on", &always_on, options));
-    let hours = |(reason, ticks)| (reason, f64::from(ticks) * options.every as f64 / 60.0);
+    let recorded = period * i32::try_from(recording.series.points.len()).unwrap_or(i32::MAX);
+    let hours_recorded = hours(recorded);
+    let hours_kept = |(reason, ticks)| (reason, f64::from(ticks) * catnap.tick as f64 / 60.0);
     Plan {
         recording: name.into(),
         since: recording.since(),
@@ -243,11 +263,13 @@ pub(crate) fn plan(name: &str, recording: &Recording, options: &Options) -> Plan
         datapoints: recording.series.points.len(),
         missing: traffic.bytes.len() / usize::try_from(catnap.period).unwrap_or(1) - recording.series.points.len(),
         idle_minutes: catnap.policy.idle.num_minutes(),
-        tick_minutes: options.every,
+        tick_minutes: catnap.tick,
         policies,
-        hours_kept: ticks.into_iter().map(hours).collect(),
+        hours_kept: ticks.into_iter().map(hours_kept).collect(),
+        hours_recorded,
+        cost_recorded: options.hourly_price.map(|price| price * hours_recorded),
         met: met(recording, &outcome),
-        advice: advice::advise(&traffic, &catnap),
+        advice: (recorded >= TimeDelta::days(1)).then(|| advice::advise(&traffic, &catnap)),
         floor: floors.last().map(|(_, bytes)| *bytes),
         floors,
         #[cfg(test)]
@@ -267,8 +289,11 @@ fn met(recording: &Recording, outcome: &Outcome) -> Vec<Met> {
     woken.collect()
 }
 
+fn hours(time: TimeDelta) -> f64 {
+    time.num_minutes() as f64 / 60.0
+}
+
 fn result(policy: &str, outcome: &Outcome, options: &Options) -> Trial {
-    let hours = |time: TimeDelta| time.num_minutes() as f64 / 60.0;
     let cost = |time: TimeDelta| options.hourly_price.map(|price| price * hours(time));
     Trial {
         policy: policy.into(),

@@ -27,6 +27,9 @@ fn place(at: Option<(usize, usize)>) -> String {
     at.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"))
 }
 
+/// For how long CloudWatch has datapoints at most (CloudWatch User Guide, "Metrics retention").
+const KEPT: TimeDelta = TimeDelta::days(455);
+
 type Wrong = (Option<(usize, usize)>, String);
 
 /// Reads a recording; `file` is for the message of an error.
@@ -163,6 +166,12 @@ fn from_json(text: &str) -> Result<Vec<Located>, Wrong> {
 /// Puts datapoints in order and finds out what one covers.
 fn series(mut points: Vec<Located>) -> Result<Series, Wrong> {
     points.sort_by_key(|(point, _)| point.at);
+    if let [(first, _), .., (last, _)] = points.as_slice()
+        && last.at - first.at > KEPT
+    {
+        let what = "CloudWatch keeps none for longer than 455 days";
+        return Err((None, format!("the datapoints are from {} to {}: {what}", first.at, last.at)));
+    }
     let steps = || points.windows(2).map(|pair| pair[1].0.at - pair[0].0.at);
     let period = match steps().min() {
         Some(step) if step == TimeDelta::minutes(1) || step == TimeDelta::minutes(5) => step,
@@ -263,6 +272,7 @@ mod tests {
             csv("2026-01-01 00:05:00,1\n2026-01-01 00:12:00,1")
                 .starts_with("it.csv:4:1: 2026-01-01 00:12:00 UTC is no")
         );
+        assert!(csv("9999-01-01 00:00:00,1").ends_with("UTC: CloudWatch keeps none for longer than 455 days"));
         assert_eq!(csv(""), "it.csv: it has fewer than two datapoints");
     }
 

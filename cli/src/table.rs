@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
+use crate::advice::Advice;
 use crate::plan::{Plan, Trial, bytes_in_words};
 
 /// So many naps that met traffic are listed: the newest.
 const SHOWN: usize = 8;
+/// The share of datapoints below which it is said that the instance was perhaps off.
+const FEW_ARE_MISSING: f64 = 0.97;
 
 pub(crate) fn print(plan: &Plan) -> String {
     let mut text = String::new();
@@ -32,6 +35,17 @@ pub(crate) fn print(plan: &Plan) -> String {
         }
         text.push('\n');
     }
+    let of_all = plan.hours_recorded / ((plan.until - plan.since).num_minutes() as f64 / 60.0);
+    if of_all < FEW_ARE_MISSING {
+        let cost = plan.cost_recorded.map_or_else(String::new, |cost| format!(", at {cost:.2}"));
+        let _ = writeln!(
+            text,
+            "\n{:.0} % of the datapoints are missing, and a stopped instance has none. As it was: awake for {:.1} h{cost}.\n\
+             Of what is called saved here, some was saved already.",
+            (1.0 - of_all) * 100.0,
+            plan.hours_recorded
+        );
+    }
     text.push_str(
         "\nmet: datapoints above the floor that came while it napped. Each wakes it, but for regular spikes.\n",
     );
@@ -49,7 +63,16 @@ pub(crate) fn print(plan: &Plan) -> String {
     if !kept.is_empty() {
         let _ = writeln!(text, "Catnap kept it awake for: {}", kept.join(", "));
     }
-    let _ = writeln!(text, "\n{}", plan.advice.words());
+    let advice = plan.advice.as_ref().map_or_else(
+        || {
+            format!(
+                "Recommended: nothing yet. It takes datapoints of a day, and there are {:.1} h",
+                plan.hours_recorded
+            )
+        },
+        Advice::words,
+    );
+    let _ = writeln!(text, "\n{advice}");
     text
 }
 

@@ -115,6 +115,34 @@ fn each_nap_that_met_traffic_is_listed_with_what_it_met() {
 }
 
 #[test]
+fn time_without_datapoints_is_not_simply_called_saved() {
+    let text = fs::read_to_string(data("networkin-cron.csv")).unwrap();
+    let by_day = |row: &&str| !row.contains(" 0") && !row.contains(" 23:");
+    let rows: Vec<_> = text.lines().filter(|row| row.starts_with('t') || by_day(row)).collect();
+    let file = scratch("by-day.csv");
+    fs::write(&file, rows.join("\n")).unwrap();
+    let plan = json(&[&file, "--hourly-price", "0.5"]);
+    let hours = (rows.len() - 1) as f64 / 12.0;
+    for (key, expected) in [("hours_recorded", hours), ("cost_recorded", hours / 2.0)] {
+        assert!((plan[key].as_f64().unwrap() - expected).abs() < 0.01, "{key}: {}", plan[key]);
+    }
+    let printed = stdout(&[&file, "--hourly-price", "0.5"]);
+    let says = format!("As it was: awake for {hours:.1} h, at {:.2}.\n", hours / 2.0);
+    assert!(printed.contains("% of the datapoints are missing") && printed.contains(&says), "{printed}");
+}
+
+#[test]
+fn less_than_a_day_is_too_little_for_a_recommendation() {
+    let text = fs::read_to_string(data("networkin-cron.csv")).unwrap();
+    let file = scratch("hours.csv");
+    fs::write(&file, text.lines().take(1 + 120).collect::<Vec<_>>().join("\n")).unwrap();
+    assert!(
+        stdout(&[&file]).ends_with("Recommended: nothing yet. It takes datapoints of a day, and there are 10.0 h\n")
+    );
+    assert!(json(&[&file])["advice"].is_null());
+}
+
+#[test]
 fn what_aws_prints_is_the_same_as_csv() {
     let text = fs::read_to_string(data("networkin-cron.csv")).unwrap();
     let mut rows: Vec<_> = text.lines().skip(1).map(|row| row.split_once(',').unwrap()).collect();

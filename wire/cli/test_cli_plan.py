@@ -45,9 +45,23 @@ def test_the_stack_s_settings_hold_unless_others_are_given(set_up: SetUp, catnap
     set_up.deploy(IdleMinutes="180", HourlyPrice="0.5")
     of_stack = plan(catnap, "--stack", "catnap")
     assert of_stack["idle_minutes"] == 180 and of_stack["policies"][0]["saved"] > 0
+    assert of_stack["tick_minutes"] == 60
+    set_up.deploy(IdleMinutes="180", HourlyPrice="0.5", Schedule="rate(5 minutes)")
+    assert plan(catnap)["tick_minutes"] == 5 and plan(catnap, "--every", "30")["tick_minutes"] == 30
     assert plan(catnap, "--idle-minutes", "30")["idle_minutes"] == 30
     set_up.tag("catnap:idle-minutes", "90")
     assert plan(catnap)["idle_minutes"] == 90
+
+
+def test_the_stack_is_the_environment_s_unless_another_is_given(
+    set_up: SetUp, catnap: Catnap, tmp_path: Path
+) -> None:
+    set_up.moto.put_network_in(set_up.instance, points())
+    said = catnap("plan", CATNAP_STACK="other").stderr
+    assert "there is no stack other" in said and catnap("plan", "--stack", "catnap", CATNAP_STACK="other").returncode == 0
+    file = tmp_path / "traffic.csv"
+    file.write_text("timestamp,value\n2026-01-01 00:00:00,1\n2026-01-01 00:05:00,1\n")
+    assert catnap("plan", str(file), CATNAP_STACK="other").returncode == 0, "a file needs no stack"
 
 
 def test_an_instance_without_traffic_is_told_of(set_up: SetUp, catnap: Catnap) -> None:

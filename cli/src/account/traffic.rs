@@ -32,8 +32,10 @@ impl Account {
             HealthCheckRef::Id(id) => self.cloud.health_check(id).await.ok(),
             HealthCheckRef::MeantNone | HealthCheckRef::Unknown => None,
         };
+        let schedule = set_up.stack.as_ref().and_then(|stack| stack.parameters.get("Schedule"));
         let found = Found {
             policy: overrides.policy,
+            every: schedule.and_then(|schedule| Some(crate::doctor::period(schedule)?.num_minutes())),
             health_check,
             keep_awake: overrides.keep_awake,
             hourly_price: set_up.config()?.hourly_price,

@@ -79,7 +79,7 @@ pub(super) fn idle_minutes(facts: &Facts) -> Option<Finding> {
 }
 
 /// How often a rate comes (EventBridge Scheduler User Guide, "Schedule types"); none for a cron expression.
-fn period(expression: &str) -> Option<TimeDelta> {
+pub(crate) fn period(expression: &str) -> Option<TimeDelta> {
     let (value, unit) = expression.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
     let value = value.parse().ok()?;
     match unit.trim_end_matches('s') {
