@@ -35,7 +35,9 @@ impl Account {
         let schedule = set_up.stack.as_ref().and_then(|stack| stack.parameters.get("Schedule"));
         let found = Found {
             policy: overrides.policy,
-            every: schedule.and_then(|schedule| Some(crate::doctor::period(schedule)?.num_minutes())),
+            every: schedule
+                .and_then(|schedule| Some(crate::doctor::period(schedule)?.num_minutes()))
+                .filter(|minutes| *minutes > 0),
             health_check,
             keep_awake: overrides.keep_awake,
             hourly_price: set_up.config()?.hourly_price,
