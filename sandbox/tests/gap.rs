@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use gap::Way;
 use sandbox::{Sandbox, Setup, Visitor};
 use shared::model::InstanceState;
-use shared::sim::Lead;
+use shared::sim::LeadsTo;
 use shared::sim::traffic::Page;
 
 #[test]
@@ -42,7 +42,7 @@ fn who_ends_a_drain_with_a_light_page_has_the_app_for_the_idle_time() {
         });
         passed.expect("it comes to that")
     };
-    minute(|it| it.leads_to == Some(Lead::Gateway));
+    minute(|it| it.leads_to == Some(LeadsTo::Gateway));
     assert_eq!(world.snapshot().state, InstanceState::Running, "it is drained first");
     world.visit(Visitor::named("Bob"));
     let napped_after = minute(|it| it.state != InstanceState::Running);
