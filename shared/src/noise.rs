@@ -40,10 +40,8 @@ const ONE_IN: usize = 3;
 
 /// Checkers in each region: about two, ±30 % (measured; AWS does not document it).
 const CHECKERS_PER_REGION: f64 = 2.0 * 1.3;
-/// …and at least.
+/// …and at least. What is less than these send came while they paused…
 const CHECKERS_PER_REGION_AT_LEAST: f64 = 2.0 * 0.7;
-/// Less than this part of what they send at least came while they paused…
-const PAUSE: f64 = 0.9;
 /// …and a datapoint in which they paused for a part only may be a little more. Where there are pauses, so many of the
 /// lowest may be of that kind; else it is the lowest tenth that noise is looked for from.
 const LOWEST_QUARTER: usize = 4;
@@ -124,7 +122,7 @@ pub fn floor(
     let mut lately = samples(network_in, from, known_until, boot);
     if pauses {
         let least = health_check_least(check, network_in.period);
-        lately.retain(|value| *value >= PAUSE * least);
+        lately.retain(|value| *value >= least);
     }
     let lowest = if pauses { LOWEST_QUARTER } else { LOWEST_TENTH };
     let below = (lately.len() >= A_FEW).then(|| top_of_noise(&lately, lowest, slack)).filter(|top| *top < bound);
