@@ -40,6 +40,8 @@ pub enum Fault {
     NetworkInLost,
     /// The same for the health check's metric.
     HealthLost,
+    /// The same for what Catnap counts itself: who waits at the starter, and jobs.
+    OwnLost,
     /// GetMetricData fails.
     MetricsUnreadable,
     /// GetHealthCheck is throttled.
@@ -48,7 +50,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NoCapacity,
         Self::Quota,
         Self::StartsThrottled,
@@ -64,6 +66,7 @@ impl Fault {
         Self::MetricsLate,
         Self::NetworkInLost,
         Self::HealthLost,
+        Self::OwnLost,
         Self::MetricsUnreadable,
         Self::HealthCheckUnreadable,
     ];
@@ -87,6 +90,7 @@ impl Fault {
             Self::MetricsLate => "metrics come 18 minutes late",
             Self::NetworkInLost => "CloudWatch loses NetworkIn",
             Self::HealthLost => "CloudWatch loses the health check's samples",
+            Self::OwnLost => "CloudWatch loses Visits and Busy",
             Self::MetricsUnreadable => "GetMetricData fails",
             Self::HealthCheckUnreadable => "GetHealthCheck is throttled",
         }
@@ -113,6 +117,7 @@ impl Fault {
             Self::MetricsLate => sim.set_metric_delay(if on { TimeDelta::minutes(18) } else { usual_delay }),
             Self::NetworkInLost => sim.lose_metrics(Which::NetworkIn, on),
             Self::HealthLost => sim.lose_metrics(Which::HealthStatus, on),
+            Self::OwnLost => sim.lose_metrics(Which::Own, on),
             Self::MetricsUnreadable => refuse("GetMetricData", Trouble::Unexpected),
             Self::HealthCheckUnreadable => refuse("GetHealthCheck", Trouble::Throttled),
         }

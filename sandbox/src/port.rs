@@ -53,7 +53,7 @@ impl Port {
         result: &Result<(), CloudError>,
         broken: Vec<String>,
     ) {
-        let seen = self.told().states.get(id).copied();
+        let seen = self.told().shown.get(id).map(|(_, instance)| instance.state);
         let refused = result.as_ref().err().map(ToString::to_string);
         let (by, instance) = (self.function.name(), id.clone());
         self.core.tell(What::Call { by, operation, instance, seen, refused });
@@ -64,6 +64,14 @@ impl Port {
 }
 
 impl Port {
+    /// A dry run writes nothing, of whatever kind.
+    fn tell_write(&self, operation: &str) {
+        if self.config.dry_run {
+            let law = format!("{operation} in a dry run, by the {}", self.function.name());
+            self.core.tell(What::Broken { law });
+        }
+    }
+
     /// One call on its way there and back, through the weather.
     async fn call<T>(
         &self,
@@ -80,19 +88,19 @@ impl Port {
         }
         for weather in &weather {
             if let Weather::Refused(trouble) = weather {
-                return Err(on_the_way(operation, *trouble));
+                return Err(lost(operation, "OnTheWay", *trouble));
             }
         }
         let answer = call(self.core.sim()).await;
         if weather.contains(&Weather::AnswerLost) {
-            return Err(on_the_way(operation, Trouble::Unreachable));
+            return Err(lost(operation, "AnswerLost", Trouble::Unreachable));
         }
         answer
     }
 }
 
-fn on_the_way(operation: &'static str, trouble: Trouble) -> CloudError {
-    CloudError { trouble, operation, code: "OnTheWay".into(), message: format!("simulated: {trouble:?}") }
+fn lost(operation: &'static str, code: &str, trouble: Trouble) -> CloudError {
+    CloudError { trouble, operation, code: code.into(), message: format!("simulated: {trouble:?}") }
 }
 
 impl Cloud for Port {
@@ -102,15 +110,17 @@ impl Cloud for Port {
         page: Option<&str>,
     ) -> Result<Page<Result<Instance, CloudError>>, CloudError> {
         let page = self.call("DescribeInstances", async |sim| sim.instances_page(targets, page).await).await?;
-        let shown = page.items.iter().flatten().map(|instance| (instance.id.clone(), instance.state));
-        self.told().states.extend(shown);
+        let now = self.core.now();
+        let shown = page.items.iter().flatten().map(|instance| (instance.id.clone(), (now, instance.clone())));
+        self.told().shown.extend(shown);
         Ok(page)
     }
 
     async fn start(&self, id: &InstanceId) -> Result<(), CloudError> {
         const OPERATION: &str = "StartInstances";
+        let asked_at = self.core.now();
         let result = self.call(OPERATION, async |sim| {
-            let broken = laws::start(self.told().states.get(id).copied(), &self.config);
+            let broken = laws::start(self.told().shown.get(id), self.function, asked_at, &self.config);
             let result = sim.start(id).await;
             self.tell_call(OPERATION, id, &result, broken);
             result
@@ -130,11 +140,14 @@ impl Cloud for Port {
     }
 
     async fn tag_wake_seconds(&self, id: &InstanceId, value: &WakeSeconds) -> Result<(), CloudError> {
+        self.tell_write("CreateTags");
         self.call("CreateTags", async |sim| sim.tag_wake_seconds(id, value).await).await
     }
 
     async fn health_check(&self, id: &HealthCheckId) -> Result<HealthCheckConfig, CloudError> {
-        self.call("GetHealthCheck", async |sim| sim.health_check(id).await).await
+        let config = self.call("GetHealthCheck", async |sim| sim.health_check(id).await).await?;
+        self.told().unwatched = config.disabled;
+        Ok(config)
     }
 
     async fn health_checks_page(
@@ -149,14 +162,23 @@ impl Cloud for Port {
     }
 
     async fn steering(&self, id: &HealthCheckId) -> Result<Steering, CloudError> {
-        self.call("GetHealthCheck", async |sim| sim.steering(id).await).await
+        let seen = self.call("GetHealthCheck", async |sim| sim.steering(id).await).await?;
+        self.told().unwatched = seen.config.disabled;
+        if !seen.config.disabled {
+            return Ok(seen);
+        }
+        // A call of its own, as the adapter makes it: what is written meanwhile is seen, and it can fail alone.
+        let marks = self.call("ListTagsForResource", async |sim| Ok(sim.marks(id))).await?;
+        Ok(Steering { marks, ..seen })
     }
 
     async fn mark(&self, id: &HealthCheckId, marks: &Marks) -> Result<(), CloudError> {
+        self.tell_write("ChangeTagsForResource");
         self.call("ChangeTagsForResource", async |sim| sim.mark(id, marks).await).await
     }
 
     async fn lead(&self, id: &HealthCheckId, version: i64, to: Lead) -> Result<(), CloudError> {
+        self.tell_write("UpdateHealthCheck");
         self.call("UpdateHealthCheck", async |sim| sim.lead(id, version, to).await).await
     }
 

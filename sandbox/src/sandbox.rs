@@ -310,6 +310,25 @@ impl Sandbox {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// From now on CloudWatch cannot read this metric, by its name, or can again.
+    pub(crate) fn unreadable(&self, name: &str, on: bool) {
+        let what = format!("CloudWatch {} {name}", if on { "cannot read" } else { "can again read" });
+        self.turn(&what, |sim, instance, check| {
+            let period = sim.instance(instance).network_in_period();
+            let metric = match (name, APP.parse()) {
+                ("NetworkIn", _) => Metric::NetworkIn { instance: instance.clone(), period },
+                ("Visits", Ok(host)) => Metric::Visits(host),
+                ("Busy", Ok(host)) => Metric::Busy(host),
+                _ => Metric::HealthStatus(check.clone()),
+            };
+            if on {
+                sim.set_unreadable(metric);
+            } else {
+                sim.set_readable(&metric);
+            }
+        });
+    }
+
     /// What the calls of an operation meet on their way from now on, or no more; an empty name is every operation.
     pub fn weather(&self, operation: &'static str, weather: Weather, on: bool) {
         self.inside(|world| world.core.set_weather(operation, weather, on));

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use shared::model::InstanceState;
+use shared::sim::Happening;
 use shared::steer::LET_GO;
 
 use crate::event::{Event, Step, What};
@@ -108,6 +109,14 @@ impl Run<'_> {
         self.story.setup.settings.get(name).map_or("", String::as_str)
     }
 
+    fn is_dry_run(&self) -> bool {
+        self.setting("CATNAP_DRY_RUN") == "true"
+    }
+
+    fn is_on(&self) -> bool {
+        matches!(self.sandbox.snapshot().state, InstanceState::Pending | InstanceState::Running)
+    }
+
     /// Who had patience has the app, within the bound from their coming or from the last fault on.
     fn nobody_waits_for_ever(&mut self, bound: TimeDelta) {
         let now = self.sandbox.now();
@@ -139,9 +148,27 @@ impl Run<'_> {
     /// Since when nothing has been wrong at `until`, for someone who came at `came`.
     fn calm_since(&self, came: DateTime<Utc>, until: DateTime<Utc>) -> DateTime<Utc> {
         let began = self.story.setup.began;
-        let faults = self.story.acts.iter().filter_map(|act| Some((act.at, act.deed.lasts()?)));
+        let in_the_way = |act: &&Act| !matches!(act.deed, Deed::Tag { name, .. } if name != "catnap:hold");
+        let faults = self.story.acts.iter().filter(in_the_way).filter_map(|act| Some((act.at, act.deed.lasts()?)));
         let ends = faults.filter(|(from, _)| began + *from <= until).map(|(from, lasts)| began + from + lasts);
-        ends.max().map_or(came, |end| end.max(came))
+        let calm = ends.max().map_or(came, |end| end.max(came));
+        if self.is_dry_run() { calm.max(self.slept_until(until)) } else { calm }
+    }
+
+    /// When it was last asleep up to `until`: in a dry run nobody is waited for before somebody else starts it.
+    fn slept_until(&self, until: DateTime<Utc>) -> DateTime<Utc> {
+        let states = self.events.iter().filter(|event| event.at <= until).filter_map(|event| match &event.what {
+            What::World(Happening::State { state, .. }) => Some((event.at, *state)),
+            _ => None,
+        });
+        let is_on = |state| matches!(state, InstanceState::Pending | InstanceState::Running);
+        states
+            .fold((until, false), |(since, was_on), (at, state)| match (was_on, is_on(state)) {
+                (true, true) => (since, true),
+                (_, true) => (at, true),
+                (_, false) => (until, false),
+            })
+            .0
     }
 
     /// Lets those finish who have the app.
@@ -178,10 +205,13 @@ impl Run<'_> {
         // A scanner may keep it, and comes again.
         for _ in 0..60 {
             self.run(bound);
-            if matches!(self.sandbox.snapshot().state, InstanceState::Stopping | InstanceState::Stopped) {
+            if !self.is_on() {
                 return self.run(setup.phases.stopping);
             }
             let Some((reason, at)) = self.kept_for() else { break };
+            if self.is_dry_run() && self.would_nap() {
+                return;
+            }
             let is_a_reason = match reason.as_str() {
                 "active" | "recent" | "busy" => at.is_some_and(|at| self.sandbox.now() - at < bound),
                 "window" => true,
@@ -199,33 +229,52 @@ impl Run<'_> {
             .push(format!("it naps when nobody is there: {} min, kept for {kept:?}", (now - began).num_minutes()));
     }
 
-    /// The reason of the last decision, and the sign of life that it names.
-    fn kept_for(&self) -> Option<(String, Option<DateTime<Utc>>)> {
-        let last = self.events.iter().rev().find_map(|event| match &event.what {
+    fn last_decision(&self) -> Option<&Value> {
+        self.events.iter().rev().find_map(|event| match &event.what {
             What::Stopper { record } if record.get("decision").is_some() => Some(record),
             _ => None,
-        })?;
+        })
+    }
+
+    /// What a dry run comes to.
+    fn would_nap(&self) -> bool {
+        self.last_decision().is_some_and(|last| last["decision"] == "nap" && last["outcome"] == "dry-run")
+    }
+
+    /// The reason of the last decision, and the sign of life that it names.
+    fn kept_for(&self) -> Option<(String, Option<DateTime<Utc>>)> {
+        let last = self.last_decision()?;
         let time = |field: &str| last.get(field).and_then(Value::as_str)?.parse().ok();
         let at = time("at").or_else(|| time("until")).or_else(|| time("launched_at"));
         Some((last["reason"].as_str().unwrap_or_default().into(), at))
     }
 
     fn the_next_visit_wakes_it(&mut self) {
-        let bound = self.visitors_bound();
+        let (bound, sleeps) = (self.visitors_bound(), !self.is_on());
         self.sandbox.visit(Visitor { patience: bound, pages: 1, ..Visitor::named("the last visitor") });
         self.run(bound + TimeDelta::minutes(2));
-        let arrived = self.events.iter().any(|event| match &event.what {
+        let is_told_why = |reason: &str| self.is_dry_run() && sleeps && matches!(reason, "dry-run" | "start-failed");
+        let comes_right = self.events.iter().any(|event| match &event.what {
             What::Visitor { who, step: Step::Arrives { .. } } => who == "the last visitor",
+            What::Visitor { who, step: Step::GivesUp { reason, .. } } => {
+                who == "the last visitor" && is_told_why(reason)
+            }
             _ => false,
         });
-        if !arrived {
+        if !comes_right {
             self.broken.push("the pair recovers: the last visitor does not get the app".into());
         }
     }
 
-    /// The starter starts it while someone is there, or for the wake call of a page; never for bots alone.
+    /// The starter starts it while someone is there, or for the wake call of a page, or for one of `WakePaths`; never
+    /// for bots alone.
     fn only_people_wake_it(&mut self) {
-        let calls = self.story.acts.iter().filter(|act| act.deed == Deed::WakeCall);
+        let may_wake = |act: &&Act| match act.deed {
+            Deed::WakeCall => self.setting("CATNAP_WAKE_ON") != "click",
+            Deed::Hook => !self.setting("CATNAP_WAKE_PATHS").is_empty(),
+            _ => false,
+        };
+        let calls = self.story.acts.iter().filter(may_wake);
         let calls: Vec<_> = calls.map(|act| self.story.setup.began + act.at).collect();
         let mut there = 0_usize;
         for Event { at, what } in &self.events {
@@ -244,7 +293,9 @@ impl Run<'_> {
     }
 
     fn functions_fail_only_in_bad_weather(&mut self) {
-        let faults: Vec<_> = self.story.acts.iter().filter_map(|act| Some((act.at, act.deed.lasts()?))).collect();
+        let may_fail = |act: &&Act| !matches!(act.deed, Deed::Tag { .. });
+        let faults = self.story.acts.iter().filter(may_fail).filter_map(|act| Some((act.at, act.deed.lasts()?)));
+        let faults: Vec<_> = faults.collect();
         let began = self.story.setup.began;
         for Event { at, what } in &self.events {
             let What::FunctionFailed { function, message } = what else { continue };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_xorshift::XorShiftRng;
@@ -46,11 +46,25 @@ pub enum Deed {
     WakeCall,
     /// A program asks.
     Bot,
+    /// A webhook comes, for one of `WakePaths` where there are any.
+    Hook,
     /// Something goes wrong for so long.
     Fault(Fault, TimeDelta),
     /// The calls of an operation meet this for so long; an empty name is every one, to the
     /// app as well.
     Weather(&'static str, Weather, TimeDelta),
+    /// CloudWatch cannot read this metric for so long.
+    Unreadable(&'static str, TimeDelta),
+    /// The operator's hand for so long: a tag of this name with `true`, which is taken away again, or with the time
+    /// when it ends.
+    Tag {
+        /// Which.
+        name: &'static str,
+        /// It says when it ends.
+        until: bool,
+        /// How long it holds.
+        lasts: TimeDelta,
+    },
     /// Another tick, beside the schedule.
     Tick,
     /// Lambda takes all environments away.
@@ -71,6 +85,7 @@ impl Deed {
     pub fn lasts(&self) -> Option<TimeDelta> {
         match self {
             Self::Fault(_, lasts) | Self::Weather(_, _, lasts) => Some(*lasts),
+            Self::Unreadable(_, lasts) | Self::Tag { lasts, .. } => Some(*lasts),
             Self::Stop(_) | Self::Idle(_) => Some(TimeDelta::zero()),
             _ => None,
         }
@@ -81,10 +96,17 @@ impl Deed {
         match self {
             Self::Fault(fault, _) => sandbox.fault(*fault, begins),
             Self::Weather(operation, weather, _) => sandbox.weather(operation, *weather, begins),
+            Self::Unreadable(metric, _) => sandbox.unreadable(metric, begins),
+            Self::Tag { name, until: true, lasts } if begins => {
+                let until = (sandbox.now() + *lasts).to_rfc3339_opts(SecondsFormat::Secs, true);
+                tag(sandbox, name, Some(&until));
+            }
+            Self::Tag { name, until: false, .. } => tag(sandbox, name, begins.then_some("true")),
             _ if !begins => {}
             Self::Visit(visitor) => sandbox.visit(visitor.clone()),
             Self::WakeCall => sandbox.wake_call("an old tab"),
             Self::Bot => sandbox.bot("/wp-login.php", "Mozilla/5.0 zgrab/0.x"),
+            Self::Hook => sandbox.bot("/hooks/deploy", "GitHub-Hookshot/044aadd"),
             Self::Tick => sandbox.tick(),
             Self::ForgetEnvironments => sandbox.forget_environments(),
             Self::Stop(reason) => _ = sandbox.turn("stopped by hand", |sim, id, _| sim.stop_by_hand(id, reason)),
@@ -95,12 +117,25 @@ impl Deed {
                 }
             }),
             Self::Idle(minutes) => _ = sandbox.set("CATNAP_IDLE_MINUTES", &minutes.to_string()),
+            Self::Tag { .. } => {} // ends by itself
         }
     }
 }
 
-const OPERATIONS: [&str; 14] = [
+fn tag(sandbox: &Sandbox, name: &str, value: Option<&str>) {
+    sandbox.turn(&format!("the tag {name} is {}", value.unwrap_or("taken away")), |sim, id, _| {
+        sim.change(id, |instance| match value {
+            Some(value) => _ = instance.tags.insert(name.into(), value.into()),
+            None => _ = instance.tags.remove(name),
+        });
+    });
+}
+
+/// An empty name is every call. The one that turns visitors stands here twice: its answer decides whether two see
+/// the same world.
+const OPERATIONS: [&str; 15] = [
     "",
+    "UpdateHealthCheck",
     "DescribeInstances",
     "StartInstances",
     "StopInstances",
@@ -115,12 +150,16 @@ const OPERATIONS: [&str; 14] = [
     "Forward",
     "LookUp",
 ];
-const TROUBLES: [Trouble; 8] = [
+const METRICS: [&str; 4] = ["NetworkIn", "HealthCheckStatus", "Visits", "Busy"];
+const TAGS: [(&str, bool); 4] =
+    [("catnap:hold", false), ("catnap:hold", true), ("catnap:protect", false), ("catnap:keep-awake-until", true)];
+const TROUBLES: [Trouble; 9] = [
     Trouble::NotFound,
     Trouble::NotPermitted,
     Trouble::WrongState,
     Trouble::Quota,
     Trouble::Capacity,
+    Trouble::Outdated,
     Trouble::Throttled,
     Trouble::Unreachable,
     Trouble::Unexpected,
@@ -154,12 +193,14 @@ fn setup(seed: u64) -> Setup {
     let steer = (may_steer && pick(&["true", "false"]) == "true").to_string();
     let settings = [
         ("CATNAP_IDLE_MINUTES", pick(&["5", "15", "30", "60", "120"])),
-        ("CATNAP_WAKE_ON", pick(&["visit", "visit", "request"])),
+        ("CATNAP_WAKE_ON", pick(&["visit", "visit", "visit", "request", "request", "click"])),
+        ("CATNAP_WAKE_PATHS", pick(&["", "", "/hooks"])),
         ("CATNAP_HANDOFF", handoff),
         ("CATNAP_STEER", steer),
         ("CATNAP_ON_SICK", pick(&["nap", "nap", "keep"])),
         ("CATNAP_BOOT_DEADLINE_SECONDS", pick(&["60", "300", "600"])),
         ("CATNAP_KEEP_AWAKE", pick(&["", "", "", "Mon-Sun 11:00-12:30 Europe/Berlin"])),
+        ("CATNAP_DRY_RUN", pick(&["", "", "", "", "", "", "", "", "", "true"])),
         ("CATNAP_WAITING_STATUS", pick(&["503", "200"])),
         ("CATNAP_INSTANCE_ID", pick(&["", "i-00000000000000001"])),
     ];
@@ -191,7 +232,7 @@ fn act(rng: &mut XorShiftRng, number: usize, hours: i64) -> Act {
         let most = *[30, 300, 1_800, 7_200].choose(rng).unwrap_or(&300);
         TimeDelta::seconds(rng.random_range(1..most))
     };
-    let deed = match rng.random_range(0..20) {
+    let deed = match rng.random_range(0..24) {
         0..6 => Deed::Visit(Visitor {
             patience: TimeDelta::minutes(*[1, 5, 10, 15, 60].choose(rng).unwrap_or(&5)),
             pages: rng.random_range(1..20),
@@ -200,23 +241,30 @@ fn act(rng: &mut XorShiftRng, number: usize, hours: i64) -> Act {
         }),
         6 => Deed::WakeCall,
         7 => Deed::Bot,
-        8..11 => Deed::Fault(*Fault::ALL.choose(rng).unwrap_or(&Fault::NoCapacity), lasts(rng)),
-        11..15 => {
+        8..12 => Deed::Fault(*Fault::ALL.choose(rng).unwrap_or(&Fault::NoCapacity), lasts(rng)),
+        12..16 => {
             let operation = OPERATIONS.choose(rng).copied().unwrap_or_default();
             let weather = match rng.random_range(0..3) {
+                1 if operation == "UpdateHealthCheck" && rng.random() => Weather::Refused(Trouble::Outdated),
                 0 => Weather::Slow(TimeDelta::milliseconds(rng.random_range(200..30_000))),
                 1 => Weather::Refused(*TROUBLES.choose(rng).unwrap_or(&Trouble::Unexpected)),
                 _ => Weather::AnswerLost,
             };
             Deed::Weather(operation, weather, lasts(rng))
         }
-        15 => Deed::Tick,
-        16 => Deed::ForgetEnvironments,
-        17 if rng.random() => {
+        16 => Deed::Tick,
+        17 => Deed::ForgetEnvironments,
+        18 if rng.random() => {
             Deed::Stop(if rng.random() { "Client.UserInitiatedShutdown" } else { "Client.InstanceInitiatedShutdown" })
         }
-        17 => Deed::Start,
-        18 => Deed::Busy,
+        18 => Deed::Start,
+        19 => Deed::Busy,
+        20 => Deed::Hook,
+        21 => {
+            let (name, until) = *TAGS.choose(rng).unwrap_or(&TAGS[0]);
+            Deed::Tag { name, until, lasts: lasts(rng) }
+        }
+        22 => Deed::Unreadable(METRICS.choose(rng).copied().unwrap_or_default(), lasts(rng)),
         _ => Deed::Idle(*[5, 20, 60].choose(rng).unwrap_or(&60)),
     };
     Act { at, deed }
@@ -267,6 +315,13 @@ impl fmt::Display for Act {
             Deed::Weather(operation, weather, lasts) => {
                 let operation = if operation.is_empty() { "every call" } else { operation };
                 write!(f, "for {} s: {operation}: {weather:?}", lasts.num_seconds())
+            }
+            Deed::Unreadable(metric, lasts) => {
+                write!(f, "for {} s: CloudWatch cannot read {metric}", lasts.num_seconds())
+            }
+            Deed::Tag { name, until, lasts } => {
+                let how = if *until { ", with its end" } else { "" };
+                write!(f, "for {} s: the tag {name}{how}", lasts.num_seconds())
             }
             other => write!(f, "{other:?}"),
         }

@@ -69,6 +69,10 @@ const STEADY: u64 = 8_000;
 const SLOW: u64 = 15_000;
 const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(15);
 
+/// How long a person looks for the button, and waits with pressing it again where it did not help.
+const BEFORE_PRESS: Duration = Duration::from_secs(5);
+const PRESS_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(60);
+
 /// How long a browser tries to connect, and a person looks at its error page.
 const NO_CONNECTION: Duration = Duration::from_secs(20);
 const BEFORE_RELOAD: Duration = Duration::from_secs(10);
@@ -150,19 +154,27 @@ impl Visit {
     /// Waits on the page as its script does: asks to wake, polls, and goes once the app is ready.
     async fn wait(&mut self, page: &Response<Vec<u8>>) -> Left {
         let Some(settings) = settings(page) else { return Left::OutOfPatience("an unreadable page".into()) };
-        let willing = settings["wakes_by_itself"] == true;
+        let presses = settings["wakes_by_itself"] != true;
+        let (mut willing, mut press_at) = (!presses, self.came);
         let mut seen = settings["status"].clone();
         let (mut asked, mut ask_again_at) = (false, self.came);
         let (mut failures, mut since) = (0_u32, self.world.core.now());
         let mut phase = seen["phase"].clone();
         while self.has_patience() {
+            if presses && has_button(&seen, willing) && self.world.core.now() >= press_at {
+                sleep(BEFORE_PRESS).await;
+                (willing, asked, press_at) = (true, false, self.world.core.now() + PRESS_AGAIN_AFTER);
+            }
             let now = self.world.core.now();
             let is_to_ask =
                 |seen: &Value| willing && if asked { seen["can_wake"] == true && now >= ask_again_at } else { true };
             let status = if is_to_ask(&seen) {
+                // A press is one try.
+                let by = if presses && !(asked && seen["phase"] == "failed") { "press" } else { "wake" };
                 (asked, ask_again_at) = (true, now);
                 let host = self.visitor.host.clone();
-                let status = self.call(Method::POST, &host, settings["wake_url"].as_str().unwrap_or_default()).await;
+                let url = settings["wake_url"].as_str().unwrap_or_default();
+                let status = self.call(Method::POST, &host, url, by).await;
                 let falling = status.as_ref().is_some_and(|status| status["phase"] == "falling-asleep");
                 if status.is_some() && !falling {
                     ask_again_at = self.world.core.now() + ASK_AGAIN_AFTER;
@@ -175,7 +187,7 @@ impl Visit {
                     Some((host, path)) => (host.to_owned(), format!("/{path}")),
                     None => (self.visitor.host.clone(), url),
                 };
-                self.call(Method::GET, &host, &path).await
+                self.call(Method::GET, &host, &path, "").await
             };
             match status {
                 Some(status) => (seen, failures) = (status, 0),
@@ -205,14 +217,14 @@ impl Visit {
         }
     }
 
-    /// A request of the page's script; none when its answer is no status.
-    async fn call(&mut self, method: Method, host: &str, path: &str) -> Option<Value> {
+    /// A request of the page's script, if it is to wake with by whom; none when its answer is no status.
+    async fn call(&mut self, method: Method, host: &str, path: &str, by: &str) -> Option<Value> {
         let mut request = request(method.clone(), host, path, &FETCH);
         let site = if host == API { "cross-site" } else { "same-origin" };
         request.headers_mut().insert("sec-fetch-site", site.parse().ok()?);
         request.headers_mut().insert("origin", format!("https://{}", self.visitor.host).parse().ok()?);
         if method == Method::POST {
-            request.headers_mut().insert("x-catnap", "wake".parse().ok()?);
+            request.headers_mut().insert("x-catnap", by.parse().ok()?);
         }
         let (_, answer) = match self.world.send(&self.visitor.name, &mut self.browser, request).await {
             Ok(answer) => answer,
@@ -234,6 +246,12 @@ impl Visit {
             let _ = self.world.send(&self.visitor.name, &mut self.browser, request).await;
         }
     }
+}
+
+/// Whether the page shows its button, to a person who has to press it or has.
+fn has_button(seen: &Value, pressed: bool) -> bool {
+    let can_press = seen["can_wake"] == true || seen["phase"] == "falling-asleep";
+    can_press && !(pressed && matches!(seen["mood"].as_str(), Some("asleep" | "waking")))
 }
 
 /// A request as a browser sends it.

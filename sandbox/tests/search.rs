@@ -30,6 +30,7 @@ fn the_same_seed_tells_the_same_story() {
 #[test]
 fn the_stories_reach_what_they_are_for() {
     let (mut faults, mut reasons, mut calls) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut outcomes, mut failures) = (BTreeSet::new(), BTreeSet::new());
     for seed in 0..400 {
         let story = Story::of(seed);
         faults.extend(story.acts.iter().filter_map(|act| match act.deed {
@@ -40,6 +41,10 @@ fn the_stories_reach_what_they_are_for() {
             match event.what {
                 What::Starter { record } | What::Stopper { record } => {
                     reasons.extend(record["reason"].as_str().map(str::to_owned));
+                    outcomes.extend(record["outcome"].as_str().map(str::to_owned));
+                    // "UpdateHealthCheck: AnswerLost: simulated: …"
+                    let error = record["error"].as_str().or(record["message"].as_str());
+                    failures.extend(error.and_then(|error| Some(error.split_once(": simulated")?.0.to_owned())));
                 }
                 What::Call { operation, refused, .. } => _ = calls.insert((operation, refused.is_some())),
                 _ => {}
@@ -49,6 +54,8 @@ fn the_stories_reach_what_they_are_for() {
     assert_eq!(faults.len(), sandbox::Fault::ALL.len(), "{faults:?}");
     let wanted = [
         "asleep",
+        "on-hold",
+        "dry-run",
         "waking",
         "booting",
         "starting-app",
@@ -70,10 +77,23 @@ fn the_stories_reach_what_they_are_for() {
         "no-data",
         "visitors",
         "window",
+        "until",
         "protected",
         "not-running",
     ];
     let missing: Vec<_> = wanted.iter().filter(|reason| !reasons.contains(**reason)).collect();
     assert!(missing.is_empty(), "never given: {missing:?}");
     assert_eq!(calls.len(), 4, "starts and stops, taken and refused: {calls:?}");
+    assert!(outcomes.contains("dry-run"), "a nap of a dry run: {outcomes:?}");
+    // Each call by which visitors are led fails alone, and what changes something also after it has.
+    let steering = [
+        "GetHealthCheck: OnTheWay",
+        "ListTagsForResource: OnTheWay",
+        "ChangeTagsForResource: OnTheWay",
+        "ChangeTagsForResource: AnswerLost",
+        "UpdateHealthCheck: OnTheWay",
+        "UpdateHealthCheck: AnswerLost",
+    ];
+    let missing: Vec<_> = steering.iter().filter(|failure| !failures.contains(**failure)).collect();
+    assert!(missing.is_empty(), "never failed: {missing:?} in {failures:?}");
 }

@@ -17,7 +17,8 @@ FAULTS = [
     "EC2 throttles DescribeInstances", "DescribeInstances is 20 s behind", "The instance has stop protection",
     "The app does not come up", "The app answers with 503", "The app's certificate has run out",
     "A security group keeps the health checkers out", "Metrics come 18 minutes late", "CloudWatch loses NetworkIn",
-    "CloudWatch loses the health check's samples", "GetMetricData fails", "GetHealthCheck is throttled",
+    "CloudWatch loses the health check's samples", "CloudWatch loses Visits and Busy", "GetMetricData fails",
+    "GetHealthCheck is throttled",
 ]
 
 

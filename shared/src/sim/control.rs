@@ -316,6 +316,11 @@ impl Sim {
         self.world().metrics.set_unreadable(metric);
     }
 
+    /// From now on it can again.
+    pub fn set_readable(&self, metric: &Metric) {
+        self.world().metrics.set_readable(metric);
+    }
+
     /// From now on lists come in pages of so many.
     pub fn set_page_size(&self, items: usize) {
         self.world().page_size = items;

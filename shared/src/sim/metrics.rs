@@ -53,6 +53,10 @@ impl Store {
         self.unreadable.push(metric);
     }
 
+    pub(super) fn set_readable(&mut self, metric: &Metric) {
+        self.unreadable.retain(|other| other != metric);
+    }
+
     /// Puts a point in the place of any other of its time.
     pub(super) fn put(&mut self, metric: Metric, point: Point) {
         let points = self.series.entry(metric).or_default();

@@ -92,13 +92,11 @@ impl Cloud for &Sim {
 
     async fn steering(&self, id: &HealthCheckId) -> Result<Steering, CloudError> {
         let config = self.health_check(id).await?;
-        let mut world = self.world();
+        let super::steering::Beside { version, .. } = self.world().beside.get(id).cloned().unwrap_or_default();
         if config.disabled {
-            world.call("ListTagsForResource", id.as_str())?;
+            self.world().call("ListTagsForResource", id.as_str())?;
         }
-        let super::steering::Beside { version, marks } = world.beside.get(id).cloned().unwrap_or_default();
-        let marks = Marks(marks.into_values().flat_map(|marks| marks.0).collect());
-        Ok(Steering { config, version, marks })
+        Ok(Steering { config, version, marks: self.marks(id) })
     }
 
     async fn mark(&self, id: &HealthCheckId, marks: &Marks) -> Result<(), CloudError> {

@@ -31,6 +31,14 @@ impl Sim {
     pub fn lose_next_answer(&self) {
         self.world().loses_answer = true;
     }
+
+    /// What Catnap has written beside a health check, in both tags.
+    #[must_use]
+    pub fn marks(&self, id: &HealthCheckId) -> Marks {
+        let world = self.world();
+        let tags = world.flags.get(id).into_iter().flat_map(|flags| flags.marks.values());
+        Marks(tags.flat_map(|marks| marks.0.clone()).collect())
+    }
 }
 
 impl World {
