@@ -96,7 +96,14 @@ impl Fault {
         }
     }
 
-    /// Switches it. Two that concern the same thing replace each other.
+    /// Whether both set the same thing of the world, so that one replaces the other.
+    pub(crate) fn replaces(self, other: Self) -> bool {
+        let starts = [Self::NoCapacity, Self::Quota, Self::StartsThrottled, Self::NotPermitted];
+        let app = [Self::AppDown, Self::AppUnwell, Self::Certificate];
+        [&starts[..], &app].iter().any(|same| same.contains(&self) && same.contains(&other))
+    }
+
+    /// Switches it.
     pub(crate) fn switch(self, on: bool, sim: &Sim, ids: (&InstanceId, &HealthCheckId), usual_delay: TimeDelta) {
         let (instance, check) = ids;
         let refuse = |operation, trouble| sim.refuse(operation, on.then_some(trouble));

@@ -295,13 +295,16 @@ impl Sandbox {
         self.inside(World::forget_environments);
     }
 
-    /// Switches a fault on or off.
+    /// Switches a fault on or off. Of two that concern the same thing the newer one is met, and once that ends the
+    /// other again.
     pub fn fault(&self, fault: Fault, on: bool) {
-        let delay = self.metric_delay;
-        let what = format!("{}: {}", if on { "from now on" } else { "no more" }, fault.words());
-        self.turn(&what, |sim, instance, check| fault.switch(on, sim, (instance, check), delay));
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         _ = if on { faults.insert(fault) } else { faults.remove(&fault) };
+        let replaced = faults.iter().copied().find(|other| !on && other.replaces(fault));
+        let (met, is_met) = replaced.map_or((fault, on), |other| (other, true));
+        let delay = self.metric_delay;
+        let what = format!("{}: {}", if on { "from now on" } else { "no more" }, fault.words());
+        self.turn(&what, |sim, instance, check| met.switch(is_met, sim, (instance, check), delay));
     }
 
     /// The faults that are on.

@@ -63,6 +63,28 @@ fn a_real_browser_can_look_in() {
 }
 
 #[test]
+fn of_two_faults_of_one_kind_the_other_is_met_when_one_ends() {
+    let sandbox = Sandbox::new(&Setup::default()).unwrap();
+    sandbox.fault(Fault::NoCapacity, true);
+    sandbox.fault(Fault::Quota, true);
+    sandbox.fault(Fault::Quota, false);
+    assert_eq!(sandbox.faults().into_iter().collect::<Vec<_>>(), [Fault::NoCapacity]);
+    sandbox.visit(Visitor::named("Ada"));
+    sandbox.run(TimeDelta::minutes(5));
+    assert_eq!(sandbox.snapshot().state, InstanceState::Stopped, "AWS still has no room");
+    sandbox.fault(Fault::AppDown, true);
+    sandbox.fault(Fault::Certificate, true);
+    sandbox.fault(Fault::NoCapacity, false);
+    sandbox.run(TimeDelta::minutes(5));
+    let app = |of: &Sandbox| (of.snapshot().state, of.snapshot().app);
+    assert_eq!(app(&sandbox), (InstanceState::Running, Probe::TlsFailed));
+    sandbox.fault(Fault::Certificate, false);
+    assert_eq!(app(&sandbox), (InstanceState::Running, Probe::Refused));
+    sandbox.fault(Fault::AppDown, false);
+    assert_eq!(app(&sandbox), (InstanceState::Running, Probe::Ready));
+}
+
+#[test]
 fn a_fault_is_met_and_told() {
     let sandbox = Sandbox::new(&Setup::default()).unwrap();
     sandbox.fault(Fault::NoCapacity, true);
