@@ -152,6 +152,18 @@ fn what_cannot_be_done_is_refused_with_what_can() {
         assert_eq!(answer.status, 400, "{command}");
         assert!(answer.error().starts_with(told), "{command}: {}", answer.error());
     }
+    let set = |parameter: &str, value: &str| {
+        act(at, &format!(r#"{{"do":"set","parameter":"{parameter}","value":"{value}"}}"#))
+    };
+    let schedule = |minutes: u32| act(at, &format!(r#"{{"do":"schedule","minutes":{minutes}}}"#));
+    let (needs_bridge, needs_looks) = ("Steer needs Handoff bridge", "Steer takes two looks for a nap");
+    assert_eq!(schedule(60).status, 200);
+    assert!(set("Steer", "true").error().starts_with(needs_looks));
+    assert_eq!((schedule(10).status, set("Steer", "true").status), (200, 200));
+    assert!(schedule(11).error().starts_with(needs_looks));
+    assert!(set("Handoff", "poll").error().starts_with(needs_bridge));
+    assert_eq!((set("Steer", "false").status, set("Handoff", "poll").status), (200, 200));
+    assert!(set("Steer", "true").error().starts_with(needs_bridge));
     let form = send(at, "POST /do", "content-type: text/plain\r\n", r#"{"do":"visit"}"#);
     assert_eq!(
         (form.status, form.error().as_str()),

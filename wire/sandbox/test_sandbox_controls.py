@@ -89,6 +89,18 @@ def test_each_fault_has_its_switch_and_stays_as_it_was_set(tab: Tab) -> None:
     expect(tab.switch(FAULTS[1])).to_be_checked()
 
 
+def test_what_steer_needs_is_said_and_the_other_setting_stays(tab: Tab) -> None:
+    tab.field("Steer").select_option("true")
+    tab.happens("is true")
+    tab.field("Handoff").select_option("poll")
+    expect(tab.page.get_by_role("alert")).to_contain_text("Steer needs Handoff bridge")
+    expect(tab.field("Handoff")).to_have_value("bridge")
+    tab.field("Schedule, in minutes").fill("60")
+    tab.field("Schedule, in minutes").press("Enter")
+    expect(tab.page.get_by_role("alert")).to_contain_text("it needs a schedule of 10 min or less")
+    expect(tab.field("Schedule, in minutes")).to_have_value("5")
+
+
 def test_the_operators_hand(tab: Tab) -> None:
     tab.switch("Tag catnap:hold").check()
     tab.happens("the tag catnap:hold is put on")

@@ -152,6 +152,20 @@ pub(crate) fn names(setting: &Setting) -> (&'static str, &'static str) {
     (setting.parameter.unwrap_or_default(), setting.variable.unwrap_or_default())
 }
 
+/// What the template refuses of settings that do not go together, for people.
+///
+/// # Errors
+/// What Steer needs.
+pub(crate) fn go_together(steer: bool, handoff: &str, schedule: u32) -> Result<(), String> {
+    if steer && handoff != "bridge" {
+        return Err("Steer needs Handoff bridge: the starter answers for the app before a nap".into());
+    }
+    if steer && schedule > 10 {
+        return Err("Steer takes two looks for a nap: it needs a schedule of 10 min or less".into());
+    }
+    Ok(())
+}
+
 /// How fast time can pass: stopped, as ours, and three times faster.
 pub(crate) const SPEEDS: [u32; 5] = [0, 1, 60, 600, 3_600];
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{Request, Response, StatusCode};
+use shared::config;
 use shared::model::{InstanceState, Point, Probe};
 use shared::sim::Browser;
 use tokio::sync::{broadcast, oneshot};
@@ -185,6 +186,7 @@ impl Live {
             Command::Tag { tag, on } => self.tag(tag, on),
             Command::Set { parameter, value } => return self.set(&parameter, value),
             Command::Schedule { minutes } => {
+                self.go_together(None, minutes)?;
                 self.schedule = minutes;
                 self.sandbox.set_schedule(TimeDelta::minutes(minutes.into()));
             }
@@ -246,9 +248,20 @@ impl Live {
             return Err(format!("{parameter} is no setting that can be changed here"));
         };
         let (parameter, variable) = command::names(setting);
+        self.go_together(Some((parameter, &value)), self.schedule)?;
         self.sandbox.set(variable, &value).map_err(|error| error.to_string().replace(variable, parameter))?;
         self.settings.insert(parameter, value);
         Ok(())
+    }
+
+    /// Whether the template takes the settings with another value for one of them, or another schedule.
+    fn go_together(&self, with: Option<(&str, &str)>, schedule: u32) -> Result<(), String> {
+        let value = |setting: config::Setting| {
+            let parameter = command::names(&setting).0;
+            let other = with.filter(|(changed, _)| *changed == parameter).map(|(_, value)| value);
+            other.or_else(|| self.settings.get(parameter).map(String::as_str)).unwrap_or_default()
+        };
+        command::go_together(value(config::STEER) == "true", value(config::HANDOFF), schedule)
     }
 
     fn restart(&mut self) -> Result<(), String> {
