@@ -131,11 +131,11 @@ fn tag(sandbox: &Sandbox, name: &str, value: Option<&str>) {
     });
 }
 
-/// An empty name is every call. The one that turns visitors stands here twice: its answer decides whether two see
-/// the same world.
-const OPERATIONS: [&str; 15] = [
+/// By which visitors are led.
+const STEERING: [&str; 4] = ["GetHealthCheck", "ListTagsForResource", "ChangeTagsForResource", "UpdateHealthCheck"];
+/// An empty name is every call.
+const OPERATIONS: [&str; 14] = [
     "",
-    "UpdateHealthCheck",
     "DescribeInstances",
     "StartInstances",
     "StopInstances",
@@ -169,11 +169,14 @@ impl Story {
     /// Makes one up.
     #[must_use]
     pub fn of(seed: u64) -> Self {
+        let setup = setup(seed);
+        let steers = setup.settings.get("CATNAP_STEER").is_some_and(|steer| steer == "true");
         let mut rng = random(seed, "acts");
         let hours: i64 = rng.random_range(2..14);
-        let mut acts: Vec<_> = (0..rng.random_range(3..24)).map(|number| act(&mut rng, number, hours)).collect();
+        let mut acts: Vec<_> =
+            (0..rng.random_range(3..24)).map(|number| act(&mut rng, number, hours, steers)).collect();
         acts.sort_by_key(|act| act.at);
-        Self { seed, setup: setup(seed), acts }
+        Self { seed, setup, acts }
     }
 
     /// When the last of its faults is over, after the beginning.
@@ -190,7 +193,7 @@ fn setup(seed: u64) -> Setup {
     let schedule = TimeDelta::minutes(pick(&["5", "5", "15", "60"]).parse().unwrap_or(5));
     let handoff = pick(&["bridge", "bridge", "poll"]);
     let may_steer = handoff == "bridge" && schedule <= TimeDelta::minutes(10); // the template's own rule
-    let steer = (may_steer && pick(&["true", "false"]) == "true").to_string();
+    let steer = (may_steer && pick(&["true", "true", "false"]) == "true").to_string();
     let settings = [
         ("CATNAP_IDLE_MINUTES", pick(&["5", "15", "30", "60", "120"])),
         ("CATNAP_WAKE_ON", pick(&["visit", "visit", "visit", "request", "request", "click"])),
@@ -225,14 +228,16 @@ fn setup(seed: u64) -> Setup {
     }
 }
 
-fn act(rng: &mut XorShiftRng, number: usize, hours: i64) -> Act {
+fn act(rng: &mut XorShiftRng, number: usize, hours: i64, steers: bool) -> Act {
     let at = TimeDelta::milliseconds(rng.random_range(0..hours * 3_600_000));
     let lasts = |rng: &mut XorShiftRng| {
         // Most are short; a few last for hours.
         let most = *[30, 300, 1_800, 7_200].choose(rng).unwrap_or(&300);
         TimeDelta::seconds(rng.random_range(1..most))
     };
-    let deed = match rng.random_range(0..24) {
+    // An idle time has to pass in it, or somebody has to come.
+    let long = |rng: &mut XorShiftRng| TimeDelta::seconds(rng.random_range(600..14_400));
+    let deed = match rng.random_range(0..25) {
         0..6 => Deed::Visit(Visitor {
             patience: TimeDelta::minutes(*[1, 5, 10, 15, 60].choose(rng).unwrap_or(&5)),
             pages: rng.random_range(1..20),
@@ -243,14 +248,17 @@ fn act(rng: &mut XorShiftRng, number: usize, hours: i64) -> Act {
         7 => Deed::Bot,
         8..12 => Deed::Fault(*Fault::ALL.choose(rng).unwrap_or(&Fault::NoCapacity), lasts(rng)),
         12..16 => {
-            let operation = OPERATIONS.choose(rng).copied().unwrap_or_default();
+            // Visitors are led a few times a day only.
+            let is_steering = steers && rng.random();
+            let operations = if is_steering { &STEERING[..] } else { &OPERATIONS };
+            let operation = operations.choose(rng).copied().unwrap_or_default();
             let weather = match rng.random_range(0..3) {
                 1 if operation == "UpdateHealthCheck" && rng.random() => Weather::Refused(Trouble::Outdated),
                 0 => Weather::Slow(TimeDelta::milliseconds(rng.random_range(200..30_000))),
                 1 => Weather::Refused(*TROUBLES.choose(rng).unwrap_or(&Trouble::Unexpected)),
                 _ => Weather::AnswerLost,
             };
-            Deed::Weather(operation, weather, lasts(rng))
+            Deed::Weather(operation, weather, if is_steering { long(rng) } else { lasts(rng) })
         }
         16 => Deed::Tick,
         17 => Deed::ForgetEnvironments,
@@ -260,11 +268,11 @@ fn act(rng: &mut XorShiftRng, number: usize, hours: i64) -> Act {
         18 => Deed::Start,
         19 => Deed::Busy,
         20 => Deed::Hook,
-        21 => {
+        21 | 22 => {
             let (name, until) = *TAGS.choose(rng).unwrap_or(&TAGS[0]);
-            Deed::Tag { name, until, lasts: lasts(rng) }
+            Deed::Tag { name, until, lasts: long(rng) }
         }
-        22 => Deed::Unreadable(METRICS.choose(rng).copied().unwrap_or_default(), lasts(rng)),
+        23 => Deed::Unreadable(METRICS.choose(rng).copied().unwrap_or_default(), long(rng)),
         _ => Deed::Idle(*[5, 20, 60].choose(rng).unwrap_or(&60)),
     };
     Act { at, deed }
