@@ -231,8 +231,8 @@ fn setup(seed: u64) -> Setup {
 fn act(rng: &mut XorShiftRng, number: usize, hours: i64, steers: bool) -> Act {
     let at = TimeDelta::milliseconds(rng.random_range(0..hours * 3_600_000));
     let lasts = |rng: &mut XorShiftRng| {
-        // Most are short; a few last for hours.
-        let most = *[30, 300, 1_800, 7_200].choose(rng).unwrap_or(&300);
+        // Some are over before anybody meets them; some last for hours.
+        let most = *[30, 900, 3_600, 7_200].choose(rng).unwrap_or(&900);
         TimeDelta::seconds(rng.random_range(1..most))
     };
     // An idle time has to pass in it, or somebody has to come.

@@ -31,7 +31,7 @@ fn the_same_seed_tells_the_same_story() {
 fn the_stories_reach_what_they_are_for() {
     let (mut faults, mut reasons, mut calls) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut outcomes, mut failures) = (BTreeSet::new(), BTreeSet::new());
-    for seed in 0..400 {
+    for seed in 0..500 {
         let story = Story::of(seed);
         faults.extend(story.acts.iter().filter_map(|act| match act.deed {
             Deed::Fault(fault, _) => Some(fault),
