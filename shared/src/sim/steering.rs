@@ -36,7 +36,7 @@ impl Sim {
     #[must_use]
     pub fn marks(&self, id: &HealthCheckId) -> Marks {
         let world = self.world();
-        let tags = world.flags.get(id).into_iter().flat_map(|flags| flags.marks.values());
+        let tags = world.beside.get(id).into_iter().flat_map(|beside| beside.marks.values());
         Marks(tags.flat_map(|marks| marks.0.clone()).collect())
     }
 }
