@@ -22,6 +22,10 @@ pub const METRICS_ARE_STALE_AFTER: TimeDelta = TimeDelta::minutes(20);
 /// The share of datapoints that must be there for the time to count as observed.
 const COVERAGE: f64 = 0.8;
 
+/// From the app's first answer until DNS has led there whoever waits for that: checkers (100 s at most), a resolver (a
+/// TTL of 60 s) and a browser (two minutes).
+const HANDED_OVER_WITHIN: TimeDelta = TimeDelta::minutes(5);
+
 /// What to do with an instance that nobody can reach although it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -165,7 +169,7 @@ pub fn decide(facts: &Facts<'_>) -> IdleDecision {
     if let Some(until) = facts.keep_awake_until.filter(|until| now < *until) {
         return Keep(KeepReason::Until { until });
     }
-    if now - instance.launched_at < policy.idle {
+    if now < spared_until(facts) {
         return Keep(KeepReason::Recent { launched_at: instance.launched_at });
     }
     if let Some(until) = last_sign(facts.busy).filter(|end| now - *end < policy.idle) {
@@ -199,6 +203,12 @@ pub fn decide(facts: &Facts<'_>) -> IdleDecision {
         return Keep(KeepReason::Visitors { at });
     }
     Nap(NapReason::Idle { since: quiet.since, quiet: known_until - quiet.since, floor: floor.bytes })
+}
+
+/// How long a launch alone keeps it awake: for the idle time, and until whoever woke it can be there.
+fn spared_until(facts: &Facts<'_>) -> DateTime<Utc> {
+    let Policy { idle, boot_deadline, .. } = facts.policy;
+    facts.instance.launched_at + idle.max(boot_deadline + HANDED_OVER_WITHIN)
 }
 
 /// Stopped inside a keep-awake window, and since before it began. What a person stopped inside the window stays so,

@@ -22,7 +22,8 @@ const FLAT_FOR: TimeDelta = TimeDelta::hours(2);
 /// …when its median is at most so many times its lowest tenth: with 1.25 a busy instance's own traffic (recorded, and
 /// made a tenth to a fortieth of what it was) became its floor from nearly every start, with this from one in seven…
 const FLAT: f64 = 1.15;
-/// …when it is no more than this in five minutes, 144 MB a day: a crowd is flat, too, and an agent takes in less…
+/// …when it is no more than this above the bound in five minutes, 144 MB a day: a crowd is flat, too, and an agent
+/// takes in less…
 const MOST: f64 = 500_000.0;
 /// …and when so much came before the newest hour, before the newest two, and so on up to the idle time, which is
 /// judged and not learned from. Hour by hour, for else a longer `IdleMinutes` could nap earlier.
@@ -133,7 +134,8 @@ pub fn floor(
             let samples = samples(network_in, from, known_until - AN_HOUR.checked_mul(judged)?, boot);
             least = least.min(flat_top(&samples, network_in.period, slack)?);
         }
-        Some(least).filter(|top| *top > bound)
+        let most = bound + MOST * network_in.period.as_seconds_f64() / 300.0;
+        Some(least).filter(|top| *top > bound && *top <= most)
     };
     match below.or_else(above) {
         Some(bytes) => Floor { bytes: bytes.ceil(), source: Source::Learned },
@@ -161,13 +163,12 @@ fn samples(series: &Series, from: DateTime<Utc>, until: DateTime<Utc>, boot: Tim
     samples
 }
 
-/// How high flat traffic reaches; none when there is not enough of it, too much, or it is not flat.
+/// How high flat traffic reaches; none when there is not enough of it, or it is not flat.
 fn flat_top(sorted: &[f64], period: TimeDelta, slack: f64) -> Option<f64> {
     let long_enough = i32::try_from(sorted.len()).is_ok_and(|count| period * count >= FLAT_FOR);
     let median = *sorted.get(sorted.len() / 2)?;
     let is_flat = long_enough && median <= FLAT * sorted[sorted.len() / 10];
-    let top = is_flat.then(|| top_of_noise(sorted, LOWEST_TENTH, slack).min(FLAT * median))?;
-    Some(top).filter(|top| *top <= MOST * period.as_seconds_f64() / 300.0)
+    is_flat.then(|| top_of_noise(sorted, LOWEST_TENTH, slack).min(FLAT * median))
 }
 
 /// How high the noise reaches. Visitors only ever add to it, so it is the lowest heap of samples: begun at the

@@ -243,7 +243,10 @@ fn earliest_nap(facts: &Facts<'_>) -> Option<DateTime<Utc>> {
     let delay = delay.min(super::METRICS_ARE_STALE_AFTER);
     let quiet = super::quiet(facts, &super::floor(facts)).since + policy.idle + delay;
     let visits = super::last_visit(facts).map(|end| end + policy.idle);
-    let at = [Some(quiet), visits, facts.keep_awake_until].into_iter().flatten().fold(now, DateTime::max);
+    let at = [Some(quiet), Some(super::spared_until(facts)), visits, facts.keep_awake_until]
+        .into_iter()
+        .flatten()
+        .fold(now, DateTime::max);
     match facts.keep_awake.at(at) {
         Some(window) => window.until,
         None => Some(at),

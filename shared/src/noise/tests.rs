@@ -279,3 +279,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn checkers_that_send_more_than_is_known_of_them_are_noise_however_many_they_are() {
+    for (kind, interval, regions) in [(CheckKind::Http, 30, 3), (CheckKind::Https, 10, 8)] {
+        let check = HealthCheckConfig::new(kind, interval, regions);
+        let most = health_check_bound(Some(&check), TimeDelta::minutes(5)) * 1.02;
+        let series = series(LONG, |index| most + noise(index) - 31_000.0);
+        let floor = floor(Some(&check), &series, at(LONG), left_out(AN_HOUR));
+        assert!(floor.source == Source::Learned && floor.bytes > most + 600.0, "{floor:?}");
+    }
+}
