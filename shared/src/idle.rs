@@ -22,9 +22,9 @@ pub const METRICS_ARE_STALE_AFTER: TimeDelta = TimeDelta::minutes(20);
 /// The share of datapoints that must be there for the time to count as observed.
 const COVERAGE: f64 = 0.8;
 
-/// From the app's first answer until DNS has led there whoever waits for that: checkers (100 s at most), a resolver (a
-/// TTL of 60 s) and a browser (two minutes).
-const HANDED_OVER_WITHIN: TimeDelta = TimeDelta::minutes(5);
+/// From the end of a boot until DNS has led there whoever waits for that: checkers (100 s at most), a resolver (a TTL
+/// of 60 s) and a browser (two minutes); and as long again, for a boot that takes longer than it may.
+const HANDED_OVER_WITHIN: TimeDelta = TimeDelta::minutes(10);
 
 /// What to do with an instance that nobody can reach although it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -208,8 +208,8 @@ fn row_4_what_was_started_within_the_idle_time_is_kept() {
     assert!(matches!(launched(65).decide(), IdleDecision::Nap(_)));
     // However short the idle time is, whoever woke it gets there: a boot and the hand-over take so long.
     let short = |ago| launched(ago).but(|it| it.policy.idle = minutes(5));
-    assert_eq!(kept(&short(9)), KeepReason::Recent { launched_at: noon() - minutes(9) });
-    assert!(matches!(short(10).decide(), IdleDecision::Nap(_)));
+    assert_eq!(kept(&short(14)), KeepReason::Recent { launched_at: noon() - minutes(14) });
+    assert!(matches!(short(15).decide(), IdleDecision::Nap(_)));
     // It has no metrics yet, and nothing rings because of that.
     let fresh = launched(3).but(|it| {
         it.network_in.points.clear();
