@@ -210,16 +210,21 @@ pub enum Drain {
     Wait,
     /// Nobody comes to the instance any more, and all who came have been seen.
     Over,
+    /// There is none: EC2 has refused the stop before, and visitors would be led away for nothing at every other tick.
+    /// Should EC2 stop it after all, the gap comes once.
+    Spared,
 }
 
 /// How far the way is to the nap of an idle instance. Metrics are known up to `known_until`: what came after that is
-/// CloudWatch's blind spot, and a drain is over when the last direct visit has left it.
+/// CloudWatch's blind spot, and a drain is over when the last direct visit has left it. `refused`: EC2 did not stop it
+/// at an earlier tick.
 #[must_use]
-pub fn before_nap(stance: Stance, known_until: DateTime<Utc>, now: DateTime<Utc>) -> Drain {
+pub fn before_nap(stance: Stance, known_until: DateTime<Utc>, refused: bool, now: DateTime<Utc>) -> Drain {
     match stance {
         Stance::Away { since } if now - since >= LET_GO && known_until >= since + LET_GO => Drain::Over,
         Stance::Closed { .. } => Drain::Over,
         Stance::Away { .. } => Drain::Wait,
+        Stance::Checked if refused => Drain::Spared,
         Stance::Checked | Stance::Home { .. } | Stance::ByHand => Drain::Begin,
     }
 }
@@ -239,8 +244,14 @@ pub fn at_a_tick(stance: Stance, instance: &Instance, boot: TimeDelta, now: Date
     }
 }
 
+/// Whether an instance has been on for long enough to be in a drain: none begins within its idle time of a start.
+#[must_use]
+pub fn may_drain(instance: &Instance, idle: TimeDelta, now: DateTime<Utc>) -> bool {
+    now - instance.launched_at >= idle
+}
+
 /// What the starter does when the app answers, and someone is still led to the starter. `by_somebody`: a person, or
-/// what wakes like one. `idle`: within so long of a start no drain can have begun.
+/// what wakes like one. `idle`: the instance's own.
 #[must_use]
 pub fn on_answer(
     stance: Stance,
@@ -251,7 +262,7 @@ pub fn on_answer(
 ) -> Option<Lead> {
     match stance {
         // After a wake whoever asks; in a drain a person ends it, and a scanner does not.
-        Stance::Away { .. } => (by_somebody || now - instance.launched_at < idle).then_some(Lead::Home),
+        Stance::Away { .. } => (by_somebody || !may_drain(instance, idle, now)).then_some(Lead::Home),
         // Between the last look and the stop nobody may come in by this door.
         Stance::Closed { since } => (instance.launched_at >= since).then_some(Lead::Home),
         Stance::Home { since } => (now - since >= HOME_FOR).then_some(Lead::Checked),

@@ -30,11 +30,9 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         else {
             return Ok(Way::Clear);
         };
-        let (lead, then) = match steer::before_nap(seen.stance(), *since + *quiet, tick.now) {
-            // It would be led away for nothing at every other tick. Should EC2 stop it after all, the gap comes once.
-            Drain::Begin if seen.stance() == Stance::Checked && self.was_refused(&target.instance.id) => {
-                return Ok(Way::Clear);
-            }
+        let refused = self.was_refused(&target.instance.id);
+        let (lead, then) = match steer::before_nap(seen.stance(), *since + *quiet, refused, tick.now) {
+            Drain::Spared => return Ok(Way::Clear),
             Drain::Begin => (Lead::Away, Way::Draining),
             Drain::Wait => return Ok(Way::Draining),
             Drain::Over => (Lead::Closed, Way::Clear),

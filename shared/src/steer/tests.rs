@@ -99,15 +99,21 @@ fn a_crash_between_mark_and_setting_leaves_it_ours() {
 
 #[test]
 fn a_nap_waits_until_all_have_let_go_and_the_last_of_them_has_been_seen() {
-    let at = |since: i64, known: i64| before_nap(Stance::Away { since: ago(since) }, ago(known), noon());
-    assert_eq!(before_nap(Stance::Checked, noon(), noon()), Drain::Begin);
-    assert_eq!(before_nap(Stance::Home { since: ago(10_000) }, noon(), noon()), Drain::Begin);
+    let at = |since: i64, known: i64| before_nap(Stance::Away { since: ago(since) }, ago(known), false, noon());
+    assert_eq!(before_nap(Stance::Checked, noon(), false, noon()), Drain::Begin);
+    assert_eq!(before_nap(Stance::Checked, noon(), true, noon()), Drain::Spared);
+    assert_eq!(before_nap(Stance::Home { since: ago(10_000) }, noon(), false, noon()), Drain::Begin);
+    assert_eq!(before_nap(Stance::Home { since: ago(10_000) }, noon(), true, noon()), Drain::Begin, "healthy unseen");
     assert_eq!(at(179, 0), Drain::Wait);
     assert_eq!(at(181, 2), Drain::Wait, "what came two seconds ago has not been seen");
     assert_eq!(at(181, 1), Drain::Over);
     assert_eq!(at(600, 421), Drain::Wait);
     assert_eq!(at(600, 420), Drain::Over);
-    assert_eq!(before_nap(Stance::Closed { since: ago(1) }, ago(9_000), noon()), Drain::Over, "a tick that crashed");
+    assert_eq!(
+        before_nap(Stance::Closed { since: ago(1) }, ago(9_000), false, noon()),
+        Drain::Over,
+        "a tick that crashed"
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ use shared::cloud::{App, Cloud, Destination, Limits};
 use shared::config::{Config, Handoff};
 use shared::model::{HostName, Instance};
 use shared::record::Sink;
-use shared::steer::Lead;
+use shared::steer::{self, Lead};
 use shared::trouble::CloudError;
 
 use crate::observe::Seen;
@@ -80,7 +80,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         let failover = self.failover(&to.host, leads_there, moment.now);
         // Visitors come to port 443, and in a drain they are not to come there.
         let may_drain =
-            |it: &Instance| seen.steerable.as_ref().is_some_and(|by| moment.now - it.launched_at >= by.idle);
+            |it: &Instance| seen.steerable.as_ref().is_some_and(|by| steer::may_drain(it, by.idle, moment.now));
         let way_out = seen.instance().filter(|it| to.origin.port == 443 && !may_drain(it));
         let way_out = way_out.and_then(|it| it.public_address);
         // What is not answered by then could not be led home within Lambda's time-out.
