@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import copy
+import http.client
 import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -31,10 +33,14 @@ class FunctionFailed(Exception):
     """The function answered with an error, ended, or took longer than its time-out."""
 
 
+# Below those that the system gives to outgoing connections, which could take one before it is listened on. Each is
+# handed out once before any comes again, so that two who start at the same time never get the same.
+PORTS = itertools.cycle(random.sample(range(20_000, 32_768), 12_768))
+
+
 def free_port() -> int:
-    """One below those that the system gives to outgoing connections, which could take it before it is listened on."""
-    while True:
-        port = random.randrange(20_000, 32_768)
+    """One that nobody listens on, and that nobody else is about to."""
+    for port in PORTS:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -42,6 +48,7 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+    raise AssertionError("a cycle does not end")
 
 
 def binary(name: str, directory: Path | str | None = None, made_by: str = "make test") -> Path:
@@ -117,6 +124,8 @@ class Lambda:
                 said = answer.read()
         except urllib.error.HTTPError as error:
             raise self._failed(f"the function ended without an answer (HTTP {error.code})") from None
+        except (http.client.HTTPException, ConnectionError) as error:
+            raise self._failed(f"the runtime emulator hung up: {error!r}") from None
         try:
             result: dict[str, Any] = json.loads(said)
         except ValueError:

@@ -12,6 +12,7 @@ import json
 import queue
 import re
 import socket
+import sys
 import threading
 import time
 import urllib.error
@@ -291,7 +292,8 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 512
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # whoever asked has hung up
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # whoever asked may hang up; anything else is our mistake
+            super().handle_error(request, client_address)
 
 
 def handler_of(gateway: Gateway) -> type[BaseHTTPRequestHandler]:
