@@ -121,7 +121,8 @@ async function poll() {
   paused = false;
   polledAt = Date.now();
   try {
-    if (!isToAsk()) await look();
+    // A wake call that does not get through says nothing of the app: it may be up, and the call have gone to it.
+    if (failures || !isToAsk()) await look();
     if (isToAsk()) await ask();
     failures = 0;
   } catch {
