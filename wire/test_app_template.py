@@ -36,7 +36,11 @@ def test_its_parameters_conditions_and_rules_are_the_pairs():
             assert "Default" not in parameter
             assert "^$|" + parameter["AllowedPattern"] == PARAMETERS[name]["AllowedPattern"]
         elif name != "Pair":
-            assert parameter == PARAMETERS[name], name
+            more = parameter["Description"].removeprefix(PARAMETERS[name]["Description"].removesuffix("."))
+            assert parameter | {"Description": PARAMETERS[name]["Description"]} == PARAMETERS[name], name
+            # The pair's own health check is named by its stack, another app's by a tag.
+            assert ("TagTheInstance" in more) == ("new health check" in parameter["Description"]), name
+            assert "TagTheInstance" in more or more == ".", name
     assert {n: SOURCE["Conditions"][n] for n in APP["Conditions"]} == APP["Conditions"]
     of_the_check = {n: rule for n, rule in SOURCE["Rules"].items() if references(rule) <= APP["Parameters"].keys()}
     assert APP["Rules"] == of_the_check and len(of_the_check) == 2

@@ -30,7 +30,10 @@ fi
 install -D -m 755 "$here/report.py" "$root/usr/local/lib/catnap/presence.py"
 install -D -m 644 -t "$root/etc/systemd/system" "$here/catnap-presence.service" "$here/catnap-presence.timer"
 mkdir -p "$root/etc/catnap"
-printf "APP='%s'\nLOGS='%s'\nAWS_DEFAULT_REGION='%s'\n" "$app" "$logs" "$region" > "$root/etc/catnap/presence.conf"
+conf=$root/etc/catnap/presence.conf
+ignore=$(grep -s '^IGNORE=' "$conf" || true) # what its owner has set there stays
+printf "APP='%s'\nLOGS='%s'\nAWS_DEFAULT_REGION='%s'\n" "$app" "$logs" "$region" > "$conf"
+[[ -z $ignore ]] || printf '%s\n' "$ignore" >> "$conf"
 systemctl daemon-reload
 systemctl enable --now catnap-presence.timer
 systemctl start catnap-presence.service

@@ -76,7 +76,7 @@ def make_app() -> Flask:
 class Site:
     """nginx in `prefix`, with the app behind it. `tls` and `app` begin as after the first boot's set-up."""
 
-    def __init__(self, prefix: Path, health_path: str = "/", certified: bool = True) -> None:
+    def __init__(self, prefix: Path, health_path: str = "/", certified: bool = True, domain: str = DOMAIN) -> None:
         self.prefix = prefix
         self.http, self.https, self.health, self.app_port = (free_port() for _ in range(4))
         ports = {"80": self.http, "443": self.https, "@HEALTH_PORT@": self.health}
@@ -86,7 +86,7 @@ class Site:
         text, listens = re.subn(r"listen (80|443|@HEALTH_PORT@)(?=[ ;])", lambda found: f"listen 127.0.0.1:{ports[found[1]]}", text)
         assert listens == 5
         for there, here in {"/etc/catnap": f"{prefix}/etc/catnap", "127.0.0.1:8000": f"127.0.0.1:{self.app_port}",
-                            "@DOMAIN@": DOMAIN, "@HEALTH_PATH@": health_path}.items():
+                            "@DOMAIN@": domain, "@HEALTH_PATH@": health_path}.items():
             assert there in text
             text = text.replace(there, here)
         (prefix / "catnap.conf").write_text(text)

@@ -16,6 +16,11 @@ def test_nginx_takes_the_file(site):
     assert "syntax is ok" in site.test() and "[warn]" not in site.test()
 
 
+def test_nginx_takes_the_longest_name(tmp_path):
+    longest = ".".join(["a" * 61] * 3) + "." + "b" * 63
+    assert "syntax is ok" in Site(tmp_path, domain=longest).test()
+
+
 def test_the_app_learns_who_asks_and_how(site):
     got = json.loads(site.visit("/", "-H", "X-Forwarded-For: 198.51.100.7", "-H", "Cookie: a=b").stdout)
     assert (got["Host"], got["X-Forwarded-Host"], got["X-Forwarded-Proto"]) == (DOMAIN, DOMAIN, "https")

@@ -218,11 +218,14 @@ def existing(tmp_path):
 
 def test_it_installs_on_an_existing_instance_and_again(existing, tmp_path):
     log = tmp_path / "access.log"
-    for app in ("old.example.com", DOMAIN):
-        said = existing(app, log)
-        assert said.returncode == 0, said.stdout
     root = tmp_path / "root"
-    assert (root / "etc/catnap/presence.conf").read_text() == f"APP='{DOMAIN}'\nLOGS='{log}'\nAWS_DEFAULT_REGION='eu-north-1'\n"
+    conf = root / "etc/catnap/presence.conf"
+    assert existing("old.example.com", log).returncode == 0
+    with conf.open("a") as owners:
+        owners.write("IGNORE='our-monitor'\n")
+    said = existing(DOMAIN, log)
+    assert said.returncode == 0, said.stdout
+    assert conf.read_text() == f"APP='{DOMAIN}'\nLOGS='{log}'\nAWS_DEFAULT_REGION='eu-north-1'\nIGNORE='our-monitor'\n"
     assert (root / "usr/local/lib/catnap/presence.py").read_bytes() == REPORT.read_bytes()
     for unit in ("catnap-presence.service", "catnap-presence.timer"):
         assert (root / "etc/systemd/system" / unit).read_bytes() == (HOST / "presence" / unit).read_bytes()
