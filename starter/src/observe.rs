@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use shared::classify::Ask;
 use shared::cloud::{App, Cloud, Destination, Targets};
 use shared::config::{self, Config};
-use shared::learned::WakeSeconds;
+use shared::learned::{Boot, WakeSeconds};
 use shared::model::{HealthCheckId, Hold, HostName, Instance, InstanceId, InstanceState, Probe};
 use shared::overrides::{HealthCheckRef, Overrides, Steerable, overrides};
 use shared::record::Sink;
@@ -33,8 +33,6 @@ const READY_HOLDS_FOR: TimeDelta = TimeDelta::seconds(30);
 const START_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(15);
 /// Route 53 is asked no more often than this: its API takes five calls a second from the whole account.
 const ASK_ROUTE53_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(10);
-/// A wake is measured only by who saw the app not answering this shortly before it did: pages ask every 1 to 8 s.
-const SEEN_STARTING_WITHIN: TimeDelta = TimeDelta::seconds(15);
 
 /// Which app a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,14 +59,14 @@ pub(crate) struct Memory {
     ready: HashMap<HostName, At<Ready>>,
     health: HashMap<HealthCheckId, At<bool>>,
     refused: HashMap<InstanceId, At<Trouble>>,
-    /// Instances whose app did not answer yet: the start that this was seen of, and what was learned until then.
-    starting: HashMap<InstanceId, At<(DateTime<Utc>, WakeSeconds)>>,
+    /// The last start of each instance, as it was watched from here.
+    boots: HashMap<InstanceId, Boot>,
     /// Whom DNS leads to.
     pub(crate) dns: HashMap<HostName, Dns>,
     /// Since when apps are bridged because DNS leads elsewhere.
     pub(crate) unconverged: HashMap<HostName, Unconverged>,
-    /// When health checks were looked at that may be steered, and whether for a person.
-    pub(crate) steering_looked_at: HashMap<(HealthCheckId, bool), DateTime<Utc>>,
+    /// Until when health checks that may be steered are not looked at again, and whether for people either.
+    pub(crate) steering_known_until: HashMap<(HealthCheckId, bool), DateTime<Utc>>,
 }
 
 /// An app that answered.
@@ -238,8 +236,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             // A domain that API Gateway vouches for is not made up.
             if *on_api_origin && strangers >= STRANGERS && !instances.contains_key(&targets) {
                 let message = "not called: too many names that nobody carries were asked for".into();
-                let (operation, code) = ("DescribeInstances", String::new());
-                return Err(CloudError { trouble: Trouble::Throttled, operation, code, message });
+                return Err(CloudError::without_answer(Trouble::Throttled, "DescribeInstances", message));
             }
         }
         let mut instances = self.cloud.instances(&targets).await?;
@@ -290,8 +287,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         Probed { probe: Some(probe), reached, error }
     }
 
-    /// How long the wake took that ended with this answer, if its last seconds were seen from here, and another
-    /// Lambda has not learned from it in the meantime.
+    /// How long the wake took that ended with this answer, if it did.
     fn wake_that_ended(
         &self,
         instance: &Instance,
@@ -299,14 +295,16 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
         learned: &WakeSeconds,
         now: DateTime<Utc>,
     ) -> Option<TimeDelta> {
-        let starting = &mut self.memory().starting;
-        let this_one = (instance.launched_at, learned.clone());
-        if probe? != Probe::Ready {
-            starting.insert(instance.id.clone(), At { at: now, what: this_one });
-            return None;
-        }
-        let last = starting.remove(&instance.id)?.within(SEEN_STARTING_WITHIN, now)?;
-        (last == this_one).then(|| now - instance.launched_at)
+        let is_ready = probe? == Probe::Ready;
+        let (boots, launched_at) = (&mut self.memory().boots, instance.launched_at);
+        let before = boots.remove(&instance.id);
+        let (boot, took) = if is_ready {
+            Boot::answered(before, launched_at, learned, self.config.policy.boot_deadline, now)
+        } else {
+            (Boot::missed(before, launched_at, learned, now), None)
+        };
+        boots.insert(instance.id.clone(), boot);
+        took
     }
 
     async fn route53_says_healthy(
