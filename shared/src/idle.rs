@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use crate::model::{HealthCheckConfig, Instance, InstanceState, Point, Series, Unreadable};
 use crate::noise::{self, Floor, LeftOut, Source};
-use crate::schedule::Windows;
+use crate::schedule::{Span, Windows};
 use crate::trouble::Trouble;
 
-pub use outlook::{Health, Knowledge, Obstacle, Outlook, knowledge, outlook};
+pub use outlook::{Health, Knowledge, Obstacle, Outlook, goes_without_metrics, knowledge, outlook};
 pub use reasons::{IdleDecision, KeepReason, Missing, NapReason, Protection, SkipReason, Unwakeable, WakeReason};
 
 /// Metrics older than this tell nothing about now (CloudWatch's own delay is 5 to 10 minutes).
@@ -25,6 +25,10 @@ const COVERAGE: f64 = 0.8;
 /// From the end of a boot until DNS has led there whoever waits for that: checkers (100 s at most), a resolver (a TTL
 /// of 60 s) and a browser (two minutes); and as long again, for a boot that takes longer than it may.
 const HANDED_OVER_WITHIN: TimeDelta = TimeDelta::minutes(10);
+
+/// A keep-awake window that begins so soon has begun: a nap until then is not worth it, and a stop that a tick sends
+/// after its beginning would be taken for a person's, who wants it to sleep through the window.
+const SOON: TimeDelta = TimeDelta::minutes(10);
 
 /// What to do with an instance that nobody can reach although it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -163,7 +167,7 @@ pub fn decide(facts: &Facts<'_>) -> IdleDecision {
     if let Some(by) = protection(facts) {
         return Keep(KeepReason::Protected { by });
     }
-    if let Some(window) = facts.keep_awake.at(now) {
+    if let Some(window) = window(facts, now) {
         return Keep(KeepReason::Window { until: window.until });
     }
     if let Some(until) = facts.keep_awake_until.filter(|until| now < *until) {
@@ -203,6 +207,11 @@ pub fn decide(facts: &Facts<'_>) -> IdleDecision {
         return Keep(KeepReason::Visitors { at });
     }
     Nap(NapReason::Idle { since: quiet.since, quiet: known_until - quiet.since, floor: floor.bytes })
+}
+
+/// The keep-awake window that holds at a time, or is about to.
+fn window(facts: &Facts<'_>, at: DateTime<Utc>) -> Option<Span> {
+    facts.keep_awake.at(at).or_else(|| facts.keep_awake.at(at + SOON))
 }
 
 /// How long a launch alone keeps it awake: for the idle time, and until whoever woke it can be there.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use shared::cloud::{Cloud, Metric};
 use shared::config;
-use shared::idle::{Facts, HealthCheck, IdleDecision, KeepReason, Unwakeable, decide};
+use shared::idle::{self, Facts, HealthCheck, Unwakeable, decide};
 use shared::model::{HealthCheckConfig, HealthCheckId, Hold, HostName, Instance, InstanceState, Series};
 use shared::noise;
 use shared::overrides::{HealthCheckRef, Overrides, overrides};
@@ -79,11 +79,9 @@ impl Target {
         queries
     }
 
-    /// Whether its decision could be another if more were known. What is protected or has just been started is
-    /// kept whatever CloudWatch says, so nothing is asked (and paid) for it.
+    /// Whether its decision, or what its record says of it, could be another if more were known.
     fn lacks_facts(&self, now: DateTime<Utc>) -> bool {
-        let without = decide(&self.facts(now));
-        matches!(without, IdleDecision::Keep(KeepReason::NoData { .. } | KeepReason::FailoverOff { .. }))
+        !idle::goes_without_metrics(&decide(&self.facts(now)))
     }
 
     fn know(&mut self, config: Result<HealthCheckConfig, CloudError>) {

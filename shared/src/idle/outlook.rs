@@ -118,10 +118,32 @@ impl Obstacle {
     }
 }
 
-/// What the decision on a running instance was made from; none for one that does not run.
+/// Whether a decision is the same whatever the metrics say: then nothing is asked (and paid) for it.
 #[must_use]
-pub fn knowledge(facts: &Facts<'_>) -> Option<Knowledge> {
-    if facts.instance.state != InstanceState::Running {
+pub fn goes_without_metrics(decision: &IdleDecision) -> bool {
+    match decision {
+        IdleDecision::Wake(_) | IdleDecision::Skip(_) => true,
+        IdleDecision::Nap(_) => false,
+        IdleDecision::Keep(reason) => matches!(
+            reason,
+            KeepReason::Protected { .. }
+                | KeepReason::Window { .. }
+                | KeepReason::Until { .. }
+                | KeepReason::Recent { .. }
+        ),
+    }
+}
+
+/// Whether it was made without a look at the traffic.
+fn is_unseen(facts: &Facts<'_>, decision: &IdleDecision) -> bool {
+    goes_without_metrics(decision) && facts.network_in.points.is_empty()
+}
+
+/// What the decision on a running instance was made from; none for one that does not run, or whose traffic was not
+/// looked at.
+#[must_use]
+pub fn knowledge(facts: &Facts<'_>, decision: &IdleDecision) -> Option<Knowledge> {
+    if facts.instance.state != InstanceState::Running || is_unseen(facts, decision) {
         return None;
     }
     let floor = super::floor(facts);
@@ -174,10 +196,15 @@ fn kept(facts: &Facts<'_>, reason: &KeepReason) -> Outlook {
         let words = format!("naps when {} and nobody was there", known(*missing));
         return Outlook { naps_at_the_earliest: None, wakes_at: None, but_for: Some(Obstacle::Missing), words };
     }
-    let naps_at = earliest_nap(facts);
+    let unseen = is_unseen(facts, &IdleDecision::Keep(reason.clone()));
+    let naps_at = earliest_nap(facts, unseen);
     let but_for = obstacle(reason).or(naps_at.is_none().then_some(Obstacle::EndlessWindow));
     let when = match naps_at {
+        Some(at) if at > facts.now && unseen => {
+            format!("at the first tick after {} at the earliest", clock(at, facts.now))
+        }
         Some(at) if at > facts.now => format!("at the first tick after {} if it stays quiet", clock(at, facts.now)),
+        _ if unseen => "once nobody uses it".into(),
         _ => "now".into(),
     };
     let words = match but_for {
@@ -236,18 +263,18 @@ fn known(missing: Missing) -> &'static str {
     }
 }
 
-/// When it can nap if nothing more happens; none if a window never ends.
-fn earliest_nap(facts: &Facts<'_>) -> Option<DateTime<Utc>> {
+/// When it can nap if nothing more happens; none if a window never ends. `unseen`: whatever its traffic was.
+fn earliest_nap(facts: &Facts<'_>, unseen: bool) -> Option<DateTime<Utc>> {
     let Facts { now, policy, .. } = *facts;
     let delay = super::known_until(facts).map_or(USUAL_DELAY, |known_until| now - known_until);
     let delay = delay.min(super::METRICS_ARE_STALE_AFTER);
-    let quiet = super::quiet(facts, &super::floor(facts)).since + policy.idle + delay;
+    let quiet = (!unseen).then(|| super::quiet(facts, &super::floor(facts)).since + policy.idle + delay);
     let visits = super::last_visit(facts).map(|end| end + policy.idle);
-    let at = [Some(quiet), Some(super::spared_until(facts)), visits, facts.keep_awake_until]
+    let at = [quiet, Some(super::spared_until(facts)), visits, facts.keep_awake_until]
         .into_iter()
         .flatten()
         .fold(now, DateTime::max);
-    match facts.keep_awake.at(at) {
+    match super::window(facts, at) {
         Some(window) => window.until,
         None => Some(at),
     }

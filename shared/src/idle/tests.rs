@@ -190,7 +190,8 @@ fn row_3_inside_a_window_or_before_a_time_it_is_kept() {
     assert_eq!(kept(&window("Sun 10:00-14:00 UTC")), KeepReason::Window { until });
     assert_eq!(kept(&window("00:00-24:00 UTC")), KeepReason::Window { until: None });
     assert!(matches!(window("Sun 10:00-12:00 UTC").decide(), IdleDecision::Nap(_)), "it naps when its window ends");
-    assert!(matches!(window("Sun 12:01-14:00 UTC").decide(), IdleDecision::Nap(_)));
+    assert!(matches!(window("Sun 12:11-14:00 UTC").decide(), IdleDecision::Nap(_)));
+    assert_eq!(kept(&window("Sun 12:01-14:00 UTC")), KeepReason::Window { until }, "its stop could come inside of it");
     let until = |ago| idle().but(|it| it.keep_awake_until = Some(noon() - minutes(ago)));
     assert_eq!(kept(&until(-1)), KeepReason::Until { until: noon() + minutes(1) });
     assert!(matches!(until(0).decide(), IdleDecision::Nap(_)));

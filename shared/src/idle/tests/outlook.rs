@@ -23,11 +23,27 @@ fn what_was_used_says_when_it_naps() {
     assert_eq!(words(&visitors), "naps at the first tick after 12:51 UTC if it stays quiet");
     let busy = idle().but(|it| it.busy = one(10));
     assert_eq!(words(&busy), "naps at the first tick after 12:56 UTC if it stays quiet");
-    let fresh = idle().but(|it| {
-        it.instance.launched_at = noon() - minutes(3);
-        it.network_in.points.clear();
-    });
+    let fresh = idle().but(|it| it.instance.launched_at = noon() - minutes(3));
     assert_eq!(words(&fresh), "naps at the first tick after 13:02 UTC if it stays quiet");
+}
+
+/// As the stopper has it, which asks CloudWatch for nothing where it does not matter.
+#[test]
+fn what_nobody_looked_at_is_not_told() {
+    let unseen = |change: fn(&mut Story)| idle().but(|it| it.network_in.points.clear()).but(change);
+    let fresh = unseen(|it| it.instance.launched_at = noon() - minutes(3));
+    assert_eq!(words(&fresh), "naps at the first tick after 12:57 UTC at the earliest");
+    let protected = unseen(|it| it.protect = true);
+    assert_eq!(words(&protected), "would nap once nobody uses it, but for the tag catnap:protect");
+    let until = unseen(|it| it.keep_awake_until = Some(noon() + minutes(90)));
+    assert_eq!(words(&until), "naps at the first tick after 13:30 UTC at the earliest");
+    let endless = unseen(|it| it.keep_awake = "00:00-24:00 UTC".parse().unwrap());
+    assert!(words(&endless).starts_with("would nap once nobody uses it, but for its keep-awake window"));
+    for story in [fresh, protected, until, endless] {
+        assert_eq!(knowledge(&story.facts(), &story.decide()), None, "neither a floor nor a quiet time is known");
+    }
+    let blind = unseen(|_| ());
+    assert!(knowledge(&blind.facts(), &blind.decide()).is_some(), "it was asked for, and there is none");
 }
 
 #[test]
@@ -100,7 +116,7 @@ fn what_sleeps_says_who_wakes_it() {
 
 #[test]
 fn the_facts_of_a_decision_are_told() {
-    let told = |story: &Story| knowledge(&story.facts());
+    let told = |story: &Story| knowledge(&story.facts(), &story.decide());
     let Some(Knowledge { floor, known_until, quiet_since, health, regular_spike }) = told(&idle()) else {
         panic!("none")
     };

@@ -18,7 +18,7 @@ fn led_away() -> Story {
 #[test]
 fn no_sample_of_the_health_check_is_missed_while_nobody_looks() {
     assert!(matches!(led_away().decide(), IdleDecision::Nap(NapReason::Idle { .. })));
-    assert_eq!(knowledge(&led_away().facts()).unwrap().health, Health::Steered);
+    assert_eq!(knowledge(&led_away().facts(), &led_away().decide()).unwrap().health, Health::Steered);
 }
 
 #[test]

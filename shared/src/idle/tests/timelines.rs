@@ -57,8 +57,9 @@ fn an_idle_instance_naps_within_idle_minutes_and_a_tick_and_delay_and_a_period()
     for timeline in Timeline::all() {
         let Timeline { idle_minutes, tick, phase, delay, period } = timeline;
         // In use until noon and seven minutes.
-        let bytes =
-            |minute: i64| if minute < 7 { 400_000.0 + (minute * 37 % 11) as f64 * 60_000.0 } else { NOISE_A_MINUTE };
+        let bytes = |minute: i64| {
+            if minute < 7 { 400_000.0 + (minute * 37).rem_euclid(11) as f64 * 60_000.0 } else { NOISE_A_MINUTE }
+        };
         let nap = timeline.naps_at(bytes).expect("naps within six hours") - 7;
         let latest = idle_minutes + tick + delay + period;
         assert!(
