@@ -173,7 +173,8 @@ class Gateway:
             if isinstance(error.reason, TimeoutError):
                 raise Refusal(503, "Service Unavailable") from None
             raise Refusal(500, "Internal Server Error") from None
-        except FunctionFailed:
+        except FunctionFailed as error:
+            print(error, file=sys.stderr)  # the visitor is not told, but whoever reads a test's output
             raise Refusal(500, "Internal Server Error") from None
         if payload_bytes(answer) > MAX_PAYLOAD:
             raise Refusal(500, "Internal Server Error")

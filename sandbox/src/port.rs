@@ -177,7 +177,7 @@ impl Cloud for Port {
         self.call("ChangeTagsForResource", async |sim| sim.mark(id, marks).await).await
     }
 
-    async fn lead(&self, id: &HealthCheckId, version: i64, to: Lead) -> Result<(), CloudError> {
+    async fn lead(&self, id: &HealthCheckId, version: i64, to: Lead) -> Result<i64, CloudError> {
         self.tell_write("UpdateHealthCheck");
         self.call("UpdateHealthCheck", async |sim| sim.lead(id, version, to).await).await
     }

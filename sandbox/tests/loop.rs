@@ -99,8 +99,9 @@ fn a_fault_is_met_and_told() {
     assert!(at(&events, |what| matches!(what, What::Visitor { step: Step::Arrives { .. }, .. })).is_some());
 }
 
-#[test]
-fn nobody_waits_for_a_route_53_that_is_slow_to_be_steered() {
+/// Somebody comes in a drain, and each call of Route 53 takes so much longer: whether they have the app after so many
+/// seconds, and where DNS leads then.
+fn comes_in_a_drain(slow: TimeDelta, seconds: i64) -> (bool, Option<LeadsTo>) {
     let settings = [("CATNAP_STEER", "true"), ("CATNAP_IDLE_MINUTES", "15")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let sandbox = Sandbox::new(&Setup { settings, ..Setup::default() }).unwrap();
@@ -112,11 +113,23 @@ fn nobody_waits_for_a_route_53_that_is_slow_to_be_steered() {
     };
     sandbox.run(TimeDelta::minutes(10)); // awake, and its checkers agree
     assert!((0..30).any(|_| leads_away(&sandbox)), "a drain begins");
-    sandbox.weather("GetHealthCheck", Weather::Slow(TimeDelta::seconds(20)), true);
+    for operation in ["GetHealthCheck", "ListTagsForResource", "ChangeTagsForResource", "UpdateHealthCheck"] {
+        sandbox.weather(operation, Weather::Slow(slow), true);
+    }
     sandbox.visit(Visitor::named("Bob"));
-    sandbox.run(TimeDelta::seconds(3));
+    sandbox.run(TimeDelta::seconds(seconds));
     let bob = |what: &What| matches!(what, What::Visitor { who, step: Step::Arrives { .. } } if who == "Bob");
-    assert!(at(&sandbox.events(), bob).is_some(), "within three seconds");
+    (at(&sandbox.events(), bob).is_some(), sandbox.snapshot().leads_to)
+}
+
+#[test]
+fn from_the_other_side_of_the_world_visitors_are_led_home_at_once_too() {
+    assert_eq!(comes_in_a_drain(TimeDelta::milliseconds(400), 3), (true, Some(LeadsTo::Instance)));
+}
+
+#[test]
+fn nobody_waits_for_a_route_53_that_is_slow_to_be_steered() {
+    assert_eq!(comes_in_a_drain(TimeDelta::seconds(20), 4), (true, Some(LeadsTo::Gateway)));
 }
 
 #[test]

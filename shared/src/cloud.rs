@@ -131,8 +131,9 @@ pub trait Cloud: Send + Sync {
     /// Writes one of the two tags of a health check that tell who steers it (ChangeTagsForResource).
     fn mark(&self, id: &HealthCheckId, marks: &Marks) -> impl Future<Output = Result<(), CloudError>> + Send;
 
-    /// Sets where a health check leads visitors, if it still has this version (UpdateHealthCheck).
-    fn lead(&self, id: &HealthCheckId, version: i64, to: Lead) -> impl Future<Output = Result<(), CloudError>> + Send;
+    /// Sets where a health check leads visitors, if it still has this version (UpdateHealthCheck): the version that it
+    /// has from then on.
+    fn lead(&self, id: &HealthCheckId, version: i64, to: Lead) -> impl Future<Output = Result<i64, CloudError>> + Send;
 
     /// Steers a health check: marks it, and then sets it.
     fn steer(
@@ -143,10 +144,16 @@ pub trait Cloud: Send + Sync {
         now: DateTime<Utc>,
     ) -> impl Future<Output = Result<(), CloudError>> + Send {
         async move {
-            if let Some(marks) = from.marks_for(to, now) {
+            let expected = from.version + 1;
+            if let Some(marks) = from.marks_for(to, now, expected) {
                 self.mark(id, &marks).await?;
             }
-            self.lead(id, from.version, to).await
+            let version = self.lead(id, from.version, to).await?;
+            // From away to closed nothing changes but the mark, and Route 53 may count that for no change.
+            match from.marks_for(to, now, version).filter(|_| version != expected) {
+                Some(marks) => self.mark(id, &marks).await,
+                None => Ok(()),
+            }
         }
     }
 

@@ -178,6 +178,14 @@ impl Steering {
         }
     }
 
+    /// Whether it leads visitors to an instance that does not run, by somebody's hand: disabled, it counts as healthy,
+    /// and nobody gets to the starter that could wake it.
+    #[must_use]
+    pub fn strands(&self, state: InstanceState) -> bool {
+        let is_down = matches!(state, InstanceState::Stopping | InstanceState::Stopped);
+        is_down && self.stance() == Stance::ByHand && self.config.disabled && !self.config.inverted
+    }
+
     /// Whether it is set as Catnap has set it at `now`. Where the answer to a change is lost the SDK sends it again,
     /// and then it is refused as outdated.
     #[must_use]
@@ -193,10 +201,11 @@ impl Steering {
         self.marks.0.iter().find(is_it).copied()
     }
 
-    /// What to write beside it before it is steered; nothing where its checkers take over.
+    /// What to write beside it when it is steered, and has this version from then on; nothing where its checkers take
+    /// over.
     #[must_use]
-    pub fn marks_for(&self, lead: Lead, now: DateTime<Utc>) -> Option<Marks> {
-        let next = Mark { lead, version: self.version + 1, since: now };
+    pub fn marks_for(&self, lead: Lead, now: DateTime<Utc>, version: i64) -> Option<Marks> {
+        let next = Mark { lead, version, since: now };
         (lead != Lead::Checked).then(|| Marks([next].into_iter().chain(self.ours()).collect()))
     }
 }
@@ -222,10 +231,10 @@ pub enum Drain {
 pub fn before_nap(stance: Stance, known_until: DateTime<Utc>, refused: bool, now: DateTime<Utc>) -> Drain {
     match stance {
         Stance::Away { since } if now - since >= LET_GO && known_until >= since + LET_GO => Drain::Over,
-        Stance::Closed { .. } => Drain::Over,
         Stance::Away { .. } => Drain::Wait,
         Stance::Checked if refused => Drain::Spared,
-        Stance::Checked | Stance::Home { .. } | Stance::ByHand => Drain::Begin,
+        // Closed and still running: a tick ended between the two. Who came since was let in by nobody.
+        Stance::Checked | Stance::Closed { .. } | Stance::Home { .. } | Stance::ByHand => Drain::Begin,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a cloud refuses, and why: every error has a planned answer, so each planned answer is a variant.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// Why a call to the cloud did not do what was asked.
@@ -36,7 +38,6 @@ pub enum Trouble {
 
 /// A call that failed, with all that a log should tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("{operation}: {code}: {message}")]
 pub struct CloudError {
     /// What it comes down to.
     pub trouble: Trouble,
@@ -48,7 +49,20 @@ pub struct CloudError {
     pub message: String,
 }
 
+impl fmt::Display for CloudError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, code, message, .. } = self;
+        if code.is_empty() { write!(f, "{operation}: {message}") } else { write!(f, "{operation}: {code}: {message}") }
+    }
+}
+
 impl CloudError {
+    /// A call that AWS did not answer as it should, or that was not made.
+    #[must_use]
+    pub fn without_answer(trouble: Trouble, operation: &'static str, message: String) -> Self {
+        Self { trouble, operation, code: String::new(), message }
+    }
+
     /// Whether a health check was to be steered.
     #[must_use]
     pub fn is_of_steering(&self) -> bool {

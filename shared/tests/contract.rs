@@ -77,12 +77,14 @@ async fn health_checks(cloud: &impl Cloud, stand: &Stand) {
 async fn steering(cloud: &impl Cloud, stand: &Stand) {
     let seen = cloud.steering(&stand.check).await.unwrap();
     assert_eq!(seen.stance(), Stance::Checked);
-    cloud.lead(&stand.check, seen.version, Lead::Away).await.unwrap();
+    let version = cloud.lead(&stand.check, seen.version, Lead::Away).await.unwrap();
+    assert_eq!(version, seen.version + 1);
     let config = cloud.health_check(&stand.check).await.unwrap();
     assert_eq!((config.disabled, config.inverted), (true, true));
     let error = cloud.lead(&stand.check, seen.version, Lead::Checked).await.unwrap_err();
     assert_eq!((error.trouble, error.operation), (Trouble::Outdated, "UpdateHealthCheck"));
     let seen = cloud.steering(&stand.check).await.unwrap();
+    assert_eq!(seen.version, version);
     assert_eq!(seen.stance(), Stance::ByHand, "without a mark it is not Catnap's");
     cloud.lead(&stand.check, seen.version, Lead::Checked).await.unwrap();
     assert!(cloud.health_check(&stand.check).await.unwrap().goes_by_checkers());

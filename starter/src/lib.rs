@@ -24,14 +24,13 @@ use shared::classify::{Class, classify};
 use shared::cloud::{App, Cloud, Destination, Unforwarded};
 use shared::config::Config;
 use shared::record::{self, Count, Sink};
-use shared::steer;
 use shared::wake::{self, Action, WakeDecision};
 
 pub use event::{Mended, Sent, Visit, mend};
 pub use http_app::HttpApp;
 
+use handoff::Bridged;
 use handoff::bridge::Unbridged;
-use handoff::{Bridged, Failover};
 use observe::{Addressed, Memory, Seen};
 
 /// What the starter keeps between two requests of a warm Lambda.
@@ -157,10 +156,7 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     }
 
     fn record(&self, asked: &Asked<'_>, seen: &Seen, decision: &WakeDecision, bridged: Option<&Bridged>) {
-        let mut counts = tally::counts(asked.class, seen, decision, bridged);
-        let unled = bridged.and_then(|bridged| bridged.led.as_ref().err());
-        counts.extend(unled.filter(|error| steer::needs_somebody(error.trouble)).map(|_| Count::SteerFailed));
-        counts.extend(bridged.filter(|bridged| bridged.failover == Failover::Stuck).map(|_| Count::FailoverStuck));
+        let counts = tally::counts(asked.class, seen, decision, bridged);
         let entry = tally::Entry::new(asked.visit, Some(asked.class)).with_seen(seen, decision).with_bridged(bridged);
         self.write(asked.moment.now, asked.addressed.host.as_str(), &counts, &entry);
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use shared::classify::{Ask, Class};
 use shared::model::{InstanceId, InstanceState};
 use shared::record::Count;
-use shared::steer::Lead;
+use shared::steer::{self, Lead};
 use shared::wake::{Action, WakeDecision, WakeReason};
 
 use crate::event::Visit;
@@ -96,12 +96,15 @@ impl<'a> Entry<'a> {
 /// What a request counts for.
 pub(crate) fn counts(class: Class, seen: &Seen, decision: &WakeDecision, bridged: Option<&Bridged>) -> Vec<Count> {
     // The mark of who was led home is gone as soon as the checkers take over. Who could not be led, as far as the
-    // starter heard of it, was there all the same.
-    let is_led = |bridged: &Bridged| matches!(bridged.led, Ok(Some(Lead::Home)) | Err(_));
+    // starter heard of it, or came when the way was closed for a stop that did not come, was there all the same.
+    let is_led = |bridged: &Bridged| matches!(bridged.led, Ok(Some(Lead::Home | Lead::Closed)) | Err(_));
     let leads_home = class.is_of_somebody() && bridged.is_some_and(is_led);
     let woke = seen.woke_within.map(|took| Count::WakeSeconds(u32::try_from(took.num_seconds()).unwrap_or_default()));
     let mut counts = counts_by_class(class, seen.ask, leads_home, decision);
     counts.extend(woke);
+    let unled = bridged.and_then(|bridged| bridged.led.as_ref().err());
+    counts.extend(unled.filter(|error| steer::needs_somebody(error.trouble)).map(|_| Count::SteerFailed));
+    counts.extend(bridged.filter(|bridged| bridged.failover == Failover::Stuck).map(|_| Count::FailoverStuck));
     counts
 }
 

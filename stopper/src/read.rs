@@ -166,5 +166,5 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
 /// A call that would have come too late for this tick. The next one makes up for it.
 fn too_late(operation: &'static str) -> CloudError {
     let message = "not called, since the tick's time for reading was over".into();
-    CloudError { trouble: Trouble::Unreachable, operation, code: String::new(), message }
+    CloudError::without_answer(Trouble::Unreachable, operation, message)
 }

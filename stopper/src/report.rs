@@ -64,6 +64,9 @@ pub struct Report {
     /// It could not be steered, or leads them astray.
     #[serde(skip)]
     steer_failed: bool,
+    /// It leads them to an instance that sleeps, and nobody to the starter.
+    #[serde(skip)]
+    strands: bool,
     /// EC2 did not take the stop.
     #[serde(skip)]
     pub(crate) stop_refused: bool,
@@ -90,7 +93,7 @@ impl Report {
         (now, hourly_price): (DateTime<Utc>, Option<f64>),
     ) -> Self {
         let facts = target.facts(now);
-        let knowledge = idle::knowledge(&facts);
+        let knowledge = idle::knowledge(&facts, &decision);
         let mut outlook = idle::outlook(&facts, &decision);
         match (&decision, outcome) {
             (IdleDecision::Nap(_), Outcome::DryRun) => outlook.words = "would be stopped now, but for DryRun".into(),
@@ -114,6 +117,11 @@ impl Report {
         let is_stuck = led.is_some_and(|stance| steer::is_stuck(stance, &target.instance, now));
         let steer_failed = is_stuck
             || error.as_ref().is_some_and(|error| error.is_of_steering() && steer::needs_somebody(error.trouble));
+        let strands = target.steering.as_ref().is_some_and(|(_, steering)| steering.strands(target.instance.state));
+        if strands {
+            outlook.words =
+                "no visitor can wake it: somebody has disabled its health check, which counts as healthy".into();
+        }
         let stop_refused = error.as_ref().is_some_and(|error| error.operation == "StopInstances");
         let Instance { state, launched_at, stopped_at, .. } = target.instance;
         let asleep_since = stopped_at.filter(|_| state == InstanceState::Stopped);
@@ -132,6 +140,7 @@ impl Report {
             saved: asleep_minutes.zip(hourly_price).map(|(minutes, price)| cost(minutes, price)),
             led,
             steer_failed,
+            strands,
             stop_refused,
             knowledge,
             outlook,
@@ -166,6 +175,9 @@ impl Report {
         }
         if self.steer_failed {
             counts.push(Count::SteerFailed);
+        }
+        if self.strands {
+            counts.push(Count::FailoverOff);
         }
         // A refusal that says why the instance cannot be stopped is a reason, and no failure.
         if (self.naps() || self.wakes()) && self.outcome == Outcome::Refused {

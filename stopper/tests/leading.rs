@@ -411,6 +411,38 @@ async fn an_app_that_is_kept_away_for_long_is_counted() {
 }
 
 #[tokio::test]
+async fn a_tick_that_ended_between_door_and_stop_is_followed_by_a_new_drain() {
+    let world = World::new();
+    world.lead(Lead::Closed).await;
+    world.sim.advance(TimeDelta::minutes(5));
+    world.traffic(5, 700.0);
+    assert_eq!(told(&world.tick().await), ("nap", "idle", "draining"));
+    assert!(matches!(world.stance().await, Stance::Away { .. }), "whoever came since may come in");
+    assert_eq!(told(&world.five_minutes_later().await), ("nap", "idle", "stopped"));
+}
+
+#[tokio::test]
+async fn it_naps_as_well_where_route_53_counts_a_change_of_nothing_for_none() {
+    let world = World::new();
+    world.sim.count_changes_alone();
+    assert_eq!(told(&world.tick().await), ("nap", "idle", "draining"));
+    assert_eq!(told(&world.five_minutes_later().await), ("nap", "idle", "stopped"));
+    assert!(matches!(world.stance().await, Stance::Closed { .. }), "the mark says so, by the version that it has");
+}
+
+#[tokio::test]
+async fn whom_a_hand_has_stranded_rings() {
+    let world = World::new();
+    world.lead(Lead::Closed).await;
+    world.sim.change(&world.id, |it| it.state = InstanceState::Stopped);
+    assert_eq!(world.tick().await.get("FailoverOff"), None);
+    world.sim.set_health_check(&check_id(0), true, false);
+    let record = world.tick().await;
+    assert_eq!((told(&record), &record["FailoverOff"]), (("skip", "not-running", "left"), &1.into()));
+    assert!(record["would_change"].as_str().unwrap().starts_with("no visitor can wake it"));
+}
+
+#[tokio::test]
 async fn without_steer_and_in_a_dry_run_nothing_is_led() {
     let world = World::new();
     world.stopper("false").tick(world.now(), Instant::now() + Duration::from_secs(300)).await.unwrap();

@@ -55,7 +55,7 @@ where
                 SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => Trouble::Unreachable,
                 _ => Trouble::Unexpected,
             };
-            CloudError { trouble, operation, code: String::new(), message: with_causes(error) }
+            CloudError::without_answer(trouble, operation, with_causes(error))
         }
     }
 }
@@ -73,10 +73,5 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 /// An answer that lacks what it must have, and about what.
 pub(super) fn incomplete(operation: &'static str, lacks: &str, about: &str) -> CloudError {
-    CloudError {
-        trouble: Trouble::Unexpected,
-        operation,
-        code: String::new(),
-        message: format!("the answer about {about:?} lacks {lacks}"),
-    }
+    CloudError::without_answer(Trouble::Unexpected, operation, format!("the answer about {about:?} lacks {lacks}"))
 }

@@ -61,7 +61,7 @@ impl Cloud for Aws {
         route53::mark(&self.route53, id, marks).await
     }
 
-    async fn lead(&self, id: &HealthCheckId, version: i64, to: Lead) -> Result<(), CloudError> {
+    async fn lead(&self, id: &HealthCheckId, version: i64, to: Lead) -> Result<i64, CloudError> {
         route53::lead(&self.route53, id, version, to).await
     }
 

@@ -70,8 +70,9 @@ pub(super) async fn mark(client: &Client, id: &HealthCheckId, marks: &Marks) -> 
         .map_err(|error| cloud_error("ChangeTagsForResource", &error))
 }
 
-pub(super) async fn lead(client: &Client, id: &HealthCheckId, version: i64, to: Lead) -> Result<(), CloudError> {
-    client
+pub(super) async fn lead(client: &Client, id: &HealthCheckId, version: i64, to: Lead) -> Result<i64, CloudError> {
+    const OPERATION: &str = "UpdateHealthCheck";
+    let answer = client
         .update_health_check()
         .health_check_id(id.as_str())
         .health_check_version(version)
@@ -79,8 +80,9 @@ pub(super) async fn lead(client: &Client, id: &HealthCheckId, version: i64, to: 
         .inverted(to.inverted())
         .send()
         .await
-        .map(drop)
-        .map_err(|error| cloud_error("UpdateHealthCheck", &error))
+        .map_err(|error| cloud_error(OPERATION, &error))?;
+    let check = answer.health_check.ok_or_else(|| incomplete(OPERATION, "HealthCheck", id.as_str()))?;
+    Ok(check.health_check_version)
 }
 
 pub(super) async fn health_checks_page(

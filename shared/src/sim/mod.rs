@@ -71,6 +71,8 @@ struct World {
     refusals: BTreeMap<&'static str, Trouble>,
     /// Whether the answer to the next change of a health check is lost.
     loses_answer: bool,
+    /// An UpdateHealthCheck that changes nothing makes no version.
+    counts_changes_alone: bool,
     /// The account's buckets of EC2, where they are metered.
     buckets: Option<BTreeMap<&'static str, Bucket>>,
     /// How often each operation was called for each subject.
@@ -116,6 +118,7 @@ impl Sim {
             faults: Vec::new(),
             refusals: BTreeMap::new(),
             loses_answer: false,
+            counts_changes_alone: false,
             buckets: None,
             calls: BTreeMap::new(),
             dns: HashMap::new(),

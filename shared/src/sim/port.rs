@@ -106,7 +106,7 @@ impl Cloud for &Sim {
         Ok(())
     }
 
-    async fn lead(&self, id: &HealthCheckId, version: i64, to: steer::Lead) -> Result<(), CloudError> {
+    async fn lead(&self, id: &HealthCheckId, version: i64, to: steer::Lead) -> Result<i64, CloudError> {
         self.world().lead(id, version, to)
     }
 

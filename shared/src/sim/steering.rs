@@ -32,6 +32,11 @@ impl Sim {
         self.world().loses_answer = true;
     }
 
+    /// From now on an UpdateHealthCheck that changes nothing makes no version. What AWS does is not documented.
+    pub fn count_changes_alone(&self) {
+        self.world().counts_changes_alone = true;
+    }
+
     /// What Catnap has written beside a health check, in both tags.
     #[must_use]
     pub fn marks(&self, id: &HealthCheckId) -> Marks {
@@ -43,7 +48,7 @@ impl Sim {
 
 impl World {
     /// UpdateHealthCheck, of a version.
-    pub(super) fn lead(&mut self, id: &HealthCheckId, version: i64, to: Lead) -> Result<(), CloudError> {
+    pub(super) fn lead(&mut self, id: &HealthCheckId, version: i64, to: Lead) -> Result<i64, CloudError> {
         const OPERATION: &str = "UpdateHealthCheck";
         self.call(OPERATION, id.as_str())?;
         if !self.health_checks.contains_key(id) {
@@ -52,8 +57,14 @@ impl World {
         if self.beside.entry(id.clone()).or_default().version != version {
             return Err(refused(OPERATION, Trouble::Outdated));
         }
-        self.set_health_check(id, to.disabled(), to.inverted());
-        if std::mem::take(&mut self.loses_answer) { self.lead(id, version, to) } else { Ok(()) }
+        let was = self.health_checks.get(id).map(|config| (config.disabled, config.inverted));
+        if !self.counts_changes_alone || was != Some((to.disabled(), to.inverted())) {
+            self.set_health_check(id, to.disabled(), to.inverted());
+        }
+        if std::mem::take(&mut self.loses_answer) {
+            return self.lead(id, version, to);
+        }
+        Ok(self.beside.entry(id.clone()).or_default().version)
     }
 
     fn set_health_check(&mut self, id: &HealthCheckId, disabled: bool, inverted: bool) {

@@ -43,14 +43,14 @@ const IDLE: TimeDelta = TimeDelta::minutes(60);
 #[test]
 fn a_mark_is_read_as_it_is_written_and_fits_a_tag() {
     for lead in [Lead::Away, Lead::Closed, Lead::Home] {
-        let first = steering(Lead::Checked, 7, &[]).marks_for(lead, ago(60)).unwrap();
+        let first = steering(Lead::Checked, 7, &[]).marks_for(lead, ago(60), 8).unwrap();
         assert_eq!(first.to_string().parse(), Ok(first.clone()));
-        let second = steering(lead, 8, &first.0).marks_for(Lead::Home, noon()).unwrap();
+        let second = steering(lead, 8, &first.0).marks_for(Lead::Home, noon(), 9).unwrap();
         assert_eq!((second.0.len(), second.to_string().parse()), (2, Ok(second.clone())));
         assert!(second.to_string().len() <= 256, "Route 53 takes no more");
         assert!(second.to_string().chars().all(|c| c.is_ascii_alphanumeric() || " +-=._:/@".contains(c)));
     }
-    assert_eq!(steering(Lead::Away, 7, &[]).marks_for(Lead::Checked, noon()), None);
+    assert_eq!(steering(Lead::Away, 7, &[]).marks_for(Lead::Checked, noon(), 8), None);
     for bad in ["", "away", "away 8", "away x 2026-03-01T12:00:00Z", "checked 8 2026-03-01T12:00:00Z", "home 8 noon"] {
         assert!(bad.parse::<Marks>().is_err(), "{bad}");
     }
@@ -86,14 +86,14 @@ fn what_was_set_this_second_is_known_by_its_mark() {
 
 #[test]
 fn a_crash_between_mark_and_setting_leaves_it_ours() {
-    let away = steering(Lead::Checked, 7, &[]).marks_for(Lead::Away, ago(600)).unwrap();
+    let away = steering(Lead::Checked, 7, &[]).marks_for(Lead::Away, ago(600), 8).unwrap();
     let away = steering(Lead::Away, 8, &away.0);
     for next in [Lead::Closed, Lead::Home] {
-        let marks = away.marks_for(next, noon()).unwrap();
+        let marks = away.marks_for(next, noon(), 9).unwrap();
         assert_eq!(steering(Lead::Away, 8, &marks.0).stance(), Stance::Away { since: ago(600) }, "only marked");
         assert_ne!(steering(next, 9, &marks.0).stance(), Stance::ByHand, "marked and set");
     }
-    let never_set = steering(Lead::Checked, 7, &[]).marks_for(Lead::Away, noon()).unwrap();
+    let never_set = steering(Lead::Checked, 7, &[]).marks_for(Lead::Away, noon(), 8).unwrap();
     assert_eq!(steering(Lead::Checked, 7, &never_set.0).stance(), Stance::Checked);
 }
 
@@ -109,11 +109,8 @@ fn a_nap_waits_until_all_have_let_go_and_the_last_of_them_has_been_seen() {
     assert_eq!(at(181, 1), Drain::Over);
     assert_eq!(at(600, 421), Drain::Wait);
     assert_eq!(at(600, 420), Drain::Over);
-    assert_eq!(
-        before_nap(Stance::Closed { since: ago(1) }, ago(9_000), false, noon()),
-        Drain::Over,
-        "a tick that crashed"
-    );
+    let closed = Stance::Closed { since: ago(600) };
+    assert_eq!(before_nap(closed, noon(), false, noon()), Drain::Begin, "a tick crashed: somebody may have come since");
 }
 
 #[test]
@@ -171,6 +168,18 @@ fn what_a_refusal_means_for_the_nap_and_for_whom_it_rings() {
     let home = Stance::Home { since: noon() };
     assert_eq!(after_refusal(Trouble::NotPermitted, home), AfterRefusal::Keep, "nobody could wake it");
     assert_eq!(after_refusal(Trouble::Throttled, home), AfterRefusal::TryAgain);
+}
+
+#[test]
+fn a_hand_that_makes_what_sleeps_count_as_healthy_strands_its_visitors() {
+    let asleep = |steering: &Steering| steering.strands(InstanceState::Stopped);
+    let healthy = steering(Lead::Home, 8, &[]);
+    assert!(asleep(&healthy) && healthy.strands(InstanceState::Stopping));
+    assert!(!healthy.strands(InstanceState::Running), "the app is there; the napping table keeps it");
+    assert!(!asleep(&steering(Lead::Away, 8, &[])), "they are led to the starter");
+    assert!(!asleep(&steering(Lead::Checked, 8, &[])));
+    let ours = [Mark { lead: Lead::Home, version: 8, since: noon() }];
+    assert!(!asleep(&steering(Lead::Home, 8, &ours)), "the tick closes it");
 }
 
 #[test]

@@ -254,6 +254,11 @@ impl Unconverged {
         Self { since, last: now }
     }
 
+    /// Whether somebody should look why: DNS may lead elsewhere because it shall.
+    pub(crate) fn drags_on(self) -> bool {
+        self.last - self.since >= CONVERGES_WITHIN / 2
+    }
+
     /// Whether the failover should long have converged.
     pub(crate) fn is_stuck(self) -> bool {
         self.last - self.since > CONVERGES_WITHIN

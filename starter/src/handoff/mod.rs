@@ -39,7 +39,7 @@ pub(crate) struct Bridged {
     pub(crate) answer: Result<Response<Body>, Unbridged>,
     /// Whether it still needs to be bridged.
     pub(crate) failover: Failover,
-    /// Where visitors are led from now on, if anything changed, or what Route 53 refused.
+    /// Where visitors are led from now on, if anything changed or the way is closed to them, or what Route 53 refused.
     pub(crate) led: Result<Option<Lead>, CloudError>,
 }
 
@@ -76,8 +76,6 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
     /// Answers for the app.
     pub(crate) async fn bridge(&self, asked: &Asked<'_>, to: &Destination, seen: &Seen) -> Bridged {
         let Asked { visit, moment, .. } = asked;
-        let leads_there = self.leads_there(to, seen.instance(), moment.now).await;
-        let failover = self.failover(&to.host, leads_there, moment.now);
         // Visitors come to port 443, and in a drain they are not to come there.
         let may_drain =
             |it: &Instance| seen.steerable.as_ref().is_some_and(|by| steer::may_drain(it, by.idle, moment.now));
@@ -91,7 +89,8 @@ impl<C: Cloud, A: App, S: Sink> Starter<C, A, S> {
             let answer = self.app.forward(to, request, limits).await.map_err(Unbridged::Unforwarded)?;
             bridge::incoming(answer, &visit.method, way_out)
         };
-        Bridged { answer: forward.await, failover, led: Ok(None) }
+        let (leads_there, answer) = tokio::join!(self.leads_there(to, seen.instance(), moment.now), forward);
+        Bridged { answer, failover: self.failover(&to.host, leads_there, moment.now), led: Ok(None) }
     }
 
     /// Whether DNS leads to the instance. While it does not answer, what it said before stands.
