@@ -40,17 +40,17 @@ networkin-cron.csv: 14.0 days from 2014-04-10 00:04 UTC, 4032 datapoints of 300 
 IdleMinutes 60, a tick every 5 minutes
 
                       awake   asleep  naps  wakes  met   cost  saved
-Catnap              159.6 h  176.6 h    24     24   95   6.64   7.35
+Catnap              158.7 h  177.5 h    25     24   98   6.60   7.38
 alarm below 300 KB  179.0 h  157.2 h    11     10   10   7.45   6.54
 always on           336.2 h    0.0 h     0      0    0  13.98   0.00
 
 met: datapoints above the floor that came while it napped. Each wakes it, but for regular spikes.
-Catnap's floor at the end: 237 KB in a datapoint
+Catnap's floor at the end: 275 KB in a datapoint
 Naps ended by traffic, UTC: 15 Apr 20:29, 17 Apr 02:09, 17 Apr 15:54, 18 Apr 07:29, 21 Apr 15:54, 22 Apr 16:04, \
-23 Apr 17:09, 23 Apr 21:34 (16 earlier ones in --output json)
-Catnap kept it awake for: active 135 h, recent 25 h
+23 Apr 17:09, 23 Apr 21:24 (16 earlier ones in --output json)
+Catnap kept it awake for: active 134 h, recent 23 h
 
-Recommended: IdleMinutes=120 'Schedule=rate(5 minutes)': asleep for 125 of 336 h, woken 23 times, 2 of them within \
+Recommended: IdleMinutes=120 'Schedule=rate(5 minutes)': asleep for 129 of 336 h, woken 22 times, 1 of them within \
 half an hour after the nap began
 ";
     assert_eq!(printed, expected);
@@ -110,7 +110,7 @@ fn each_nap_that_met_traffic_is_listed_with_what_it_met() {
     let slept = plan["policies"][0]["slept"].as_array().unwrap();
     for met in met {
         assert!(slept.iter().any(|slept| slept["until"] == met["at"]), "{met}");
-        assert!(met["bytes"].as_f64().unwrap() > 10_000.0 && met["slept_minutes"].as_i64().unwrap() > 0);
+        assert!(met["bytes"].as_f64().unwrap() > 10_000.0 && met["slept_minutes"].as_i64().unwrap() >= 0);
     }
 }
 

@@ -15,6 +15,15 @@ use crate::model::{CheckKind, HealthCheckConfig, Point, Series};
 const LOOK_BACK: TimeDelta = TimeDelta::minutes(1_000);
 /// The same under detailed monitoring: 400 datapoints, since spikes show as regular only after hours.
 const LOOK_BACK_DETAILED: TimeDelta = TimeDelta::minutes(400);
+/// How far back to look for a calm stretch where there is none of late: over a weekend and the week before it…
+const LOOK_FAR_BACK: TimeDelta = TimeDelta::days(7);
+/// …as far as so many datapoints of a fleet reach, which is half a call of GetMetricData.
+const DATAPOINTS_OF_A_FLEET: usize = 50_000;
+
+/// A stretch is calm if for so long…
+const CALM_FOR: TimeDelta = TimeDelta::minutes(30);
+/// …its datapoints differ by no more than so many times what is noise in any case.
+const CALM: f64 = 2.0;
 /// Fewer samples teach nothing. After an idle hour there are some more.
 const A_FEW: usize = 8;
 /// Above the bound traffic teaches only when there was this much of it…
@@ -41,12 +50,8 @@ const ONE_IN: usize = 3;
 
 /// Checkers in each region: about two, ±30 % (measured; AWS does not document it).
 const CHECKERS_PER_REGION: f64 = 2.0 * 1.3;
-/// …and at least. What is less than these send came while they paused…
+/// …and at least. What is less than these send came while they paused.
 const CHECKERS_PER_REGION_AT_LEAST: f64 = 2.0 * 0.7;
-/// …and a datapoint in which they paused for a part only may be a little more. Where there are pauses, so many of the
-/// lowest may be of that kind; else it is the lowest tenth that noise is looked for from.
-const LOWEST_QUARTER: usize = 4;
-const LOWEST_TENTH: usize = 10;
 /// Bytes on the wire for one at IP level, where the instance's counter sees Ethernet.
 const ETHERNET: f64 = 1.25;
 /// Scanners, ARP, NTP and the like, for each five minutes.
@@ -56,9 +61,11 @@ const SCANNERS: f64 = 3_000.0;
 const BLIP: f64 = 2_000.0;
 /// …with a few checks that come early, late or twice…
 const CHECKS: f64 = 2.0;
-/// …or so many of its own standard deviations. With three, light pages drown that two and a half show; with two,
-/// checkers that vary by a tenth keep the instance awake.
-const DEVIATIONS: f64 = 2.5;
+/// …or so many of its own standard deviations: of what is calm, which has no visitors in it…
+const DEVIATIONS: f64 = 1.9;
+/// …and where nothing ever is. With three, light pages drown that two and a half show; with two, checkers that vary by
+/// a tenth keep the instance awake.
+const DEVIATIONS_OF_THE_RESTLESS: f64 = 2.5;
 /// From the median deviation to the standard deviation, in noise that is normal.
 const TO_STANDARD: f64 = 1.4826;
 
@@ -85,11 +92,12 @@ pub enum Source {
     Learned,
 }
 
-/// How far back to ask for NetworkIn: what is learned from, and in any case the idle time, which ends where the newest
-/// datapoint does: that may be late.
+/// How far back to ask for NetworkIn of one of so many targets: what is learned from, and in any case the idle time,
+/// which ends where the newest datapoint does: that may be late.
 #[must_use]
-pub fn look_back(idle: TimeDelta, period: TimeDelta) -> TimeDelta {
-    learned_from(period).max(idle + AN_HOUR)
+pub fn look_back(idle: TimeDelta, period: TimeDelta, targets: usize) -> TimeDelta {
+    let share = i32::try_from(DATAPOINTS_OF_A_FLEET / targets.max(1)).unwrap_or(i32::MAX);
+    learned_from(period).max(idle + AN_HOUR).max(LOOK_FAR_BACK.min(period * share))
 }
 
 fn learned_from(period: TimeDelta) -> TimeDelta {
@@ -120,19 +128,28 @@ pub fn floor(
     let slack = BLIP.hypot(CHECKS * ETHERNET * check.map_or(0.0, bytes_of_one));
     let LeftOut { idle, boot, pauses } = left_out;
     let from = known_until - learned_from(network_in.period);
-    let mut lately = samples(network_in, from, known_until, boot);
-    if pauses {
-        let least = health_check_least(check, network_in.period);
-        lately.retain(|value| *value >= least);
-    }
-    let lowest = if pauses { LOWEST_QUARTER } else { LOWEST_TENTH };
-    let below = (lately.len() >= A_FEW).then(|| top_of_noise(&lately, lowest, slack)).filter(|top| *top < bound);
+    let ever = DateTime::<Utc>::MIN_UTC;
+    let least = if pauses { health_check_least(check, network_in.period) } else { 0.0 };
+    let teaching = |from| {
+        let mut samples = samples(network_in, from, known_until, boot);
+        samples.retain(|point| point.value >= least);
+        samples
+    };
+    let enough = |values: &Vec<f64>| values.len() >= A_FEW;
+    let calm_since = |from| Some(calm(&teaching(from), network_in.period, slack)).filter(enough);
+    let below = match calm_since(from).or_else(|| calm_since(ever)) {
+        Some(calm) => Some(top_of_noise(&calm, slack, DEVIATIONS)),
+        None => Some(in_order(&teaching(from)))
+            .filter(enough)
+            .map(|restless| top_of_noise(&restless, slack, DEVIATIONS_OF_THE_RESTLESS)),
+    };
+    let below = below.filter(|top| *top < bound);
     let above = || {
         let hours = i32::try_from((idle.num_minutes() + 59) / 60).unwrap_or(i32::MAX).max(1);
         let mut least = f64::INFINITY;
         for judged in 1..=hours {
             let samples = samples(network_in, from, known_until - AN_HOUR.checked_mul(judged)?, boot);
-            least = least.min(flat_top(&samples, network_in.period, slack)?);
+            least = least.min(flat_top(&in_order(&samples), network_in.period, slack)?);
         }
         let most = bound + MOST * network_in.period.as_seconds_f64() / 300.0;
         Some(least).filter(|top| *top > bound && *top <= most)
@@ -143,9 +160,9 @@ pub fn floor(
     }
 }
 
-/// The datapoints from `from` to `until` that can teach, smallest first. Left out are those beside a gap, in which
-/// the instance may have been awake for a part only, and a boot's time after one.
-fn samples(series: &Series, from: DateTime<Utc>, until: DateTime<Utc>, boot: TimeDelta) -> Vec<f64> {
+/// The datapoints from `from` to `until` that can teach. Left out are those beside a gap, in which the instance may
+/// have been awake for a part only, and a boot's time after one.
+fn samples(series: &Series, from: DateTime<Utc>, until: DateTime<Utc>, boot: TimeDelta) -> Vec<Point> {
     let mut samples = Vec::with_capacity(series.points.len());
     let (mut last_end, mut booted) = (None, from);
     for (index, point) in series.points.iter().enumerate() {
@@ -156,11 +173,37 @@ fn samples(series: &Series, from: DateTime<Utc>, until: DateTime<Utc>, boot: Tim
         last_end = Some(end);
         let goes_on = series.points.get(index + 1).is_some_and(|next| next.at == end);
         if goes_on && point.at >= booted.max(from) && end <= until {
-            samples.push(point.value);
+            samples.push(*point);
         }
     }
-    samples.sort_unstable_by(f64::total_cmp);
     samples
+}
+
+/// Their values, smallest first.
+fn in_order(points: &[Point]) -> Vec<f64> {
+    let mut values: Vec<_> = points.iter().map(|point| point.value).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values
+}
+
+/// The values of calm stretches, smallest first: half an hour in which no more than noise came and went. Visitors leave
+/// such stretches between them, if only in the hour before each nap. Those who work on do not, and so cannot teach
+/// that they are noise.
+fn calm(samples: &[Point], period: TimeDelta, slack: f64) -> Vec<f64> {
+    let size = usize::try_from(CALM_FOR.num_seconds() / period.num_seconds().max(1)).unwrap_or(1).max(1);
+    let mut is_calm = vec![false; samples.len()];
+    for (first, stretch) in samples.windows(size).enumerate() {
+        let is_whole = stretch[size - 1].at + period - stretch[0].at == CALM_FOR;
+        let within = |(low, high): (f64, f64), point: &Point| {
+            let (low, high) = (low.min(point.value), high.max(point.value));
+            (high - low <= CALM * slack).then_some((low, high))
+        };
+        if is_whole && stretch.iter().try_fold((f64::INFINITY, 0.0), within).is_some() {
+            is_calm[first..first + size].fill(true);
+        }
+    }
+    let calm: Vec<_> = samples.iter().zip(is_calm).filter(|(_, calm)| *calm).map(|(point, _)| *point).collect();
+    in_order(&calm)
 }
 
 /// How high flat traffic reaches; none when there is not enough of it, or it is not flat.
@@ -168,20 +211,20 @@ fn flat_top(sorted: &[f64], period: TimeDelta, slack: f64) -> Option<f64> {
     let long_enough = i32::try_from(sorted.len()).is_ok_and(|count| period * count >= FLAT_FOR);
     let median = *sorted.get(sorted.len() / 2)?;
     let is_flat = long_enough && median <= FLAT * sorted[sorted.len() / 10];
-    is_flat.then(|| top_of_noise(sorted, LOWEST_TENTH, slack).min(FLAT * median))
+    is_flat.then(|| top_of_noise(sorted, slack, DEVIATIONS_OF_THE_RESTLESS).min(FLAT * median))
 }
 
 /// How high the noise reaches. Visitors only ever add to it, so it is the lowest heap of samples: begun at the
-/// `lowest` part and widened as long as more samples lie within reach of its middle. How far that is, the lower half of the
-/// heap tells, in which there are no visitors.
-fn top_of_noise(sorted: &[f64], lowest: usize, slack: f64) -> f64 {
-    let mut top = sorted[(sorted.len() / lowest).max(1)] + slack;
+/// lowest tenth and widened as long as more samples lie within reach of its middle. How far that is, the lower half of the
+/// heap tells, in which there are no visitors: so many of its `deviations`.
+fn top_of_noise(sorted: &[f64], slack: f64, deviations: f64) -> f64 {
+    let mut top = sorted[(sorted.len() / 10).max(1)] + slack;
     loop {
         let heap = &sorted[..sorted.partition_point(|value| *value <= top)];
         let middle = heap[heap.len() / 2];
         let lower = &heap[..heap.partition_point(|value| *value < middle)];
         let deviation = lower.get(lower.len() / 2).map_or(0.0, |value| (middle - value) * TO_STANDARD);
-        let reach = middle + slack.max(DEVIATIONS * deviation);
+        let reach = middle + slack.max(deviations * deviation);
         if reach <= top {
             return top;
         }

@@ -89,6 +89,10 @@ pub fn replay(
         Wakes::Activity => (&[][..], Some(as_series(traffic, rules.period))),
     };
     for minute in 0..i64::try_from(traffic.bytes.len()).unwrap_or(i64::MAX) {
+        // A tick comes first: what arrives in the minute of its nap meets a sleeping instance.
+        if minute % rules.tick == rules.phase % rules.tick {
+            outcome.naps.extend(world.tick(minute, &mut told));
+        }
         let comes = visits.first().is_some_and(|visit| *visit <= minute);
         visits = &visits[visits.partition_point(|visit| *visit <= minute)..];
         if let Some(nap) = outcome.naps.last().filter(|_| !world.is_awake()) {
@@ -102,9 +106,6 @@ pub fn replay(
             if comes || shows == Some(true) {
                 world.start(now);
             }
-        }
-        if minute % rules.tick == rules.phase % rules.tick {
-            outcome.naps.extend(world.tick(minute, &mut told));
         }
         if world.is_awake() {
             if let Some(nap) = outcome.naps.last_mut() {
@@ -233,7 +234,7 @@ impl<'a> World<'a> {
         }
         let (period, delay) = (self.network_in.period, TimeDelta::minutes(self.rules.delay));
         let now = self.time(minute);
-        let since = now - noise::look_back(self.rules.policy.idle, period);
+        let since = now - noise::look_back(self.rules.policy.idle, period, 1);
         let first = self.points.partition_point(|point| point.at < since);
         let readable = self.points.partition_point(|point| point.at + period + delay <= now);
         self.network_in.points.clear();

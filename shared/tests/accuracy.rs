@@ -21,7 +21,7 @@ fn people_are_told_from_health_checks() {
     let basic = Watch { tick: 5, period: 5, delay: 5, gaps: true };
     let detailed = Watch { tick: 5, period: 1, delay: 10, gaps: false };
     let played = play(&cells(&noises, &[basic, detailed], 7), &PLAYERS);
-    assert_eq!(played.len(), 12 * 4 * 2 * 2);
+    assert_eq!(played.len(), 12 * 5 * 2 * 2);
     let all = sum(&played, 0, |_| true);
     assert!(all.ratio() <= 1.10, "awake {:.3} times the oracle's hours", all.ratio());
     assert_eq!(all.never, 0, "cells that never nap");

@@ -58,7 +58,7 @@ impl Target {
     }
 
     /// What there is to ask CloudWatch about it, and where the answer belongs.
-    fn queries(&self, index: usize, now: DateTime<Utc>) -> Vec<Query<(usize, Slot)>> {
+    fn queries(&self, index: usize, targets: usize, now: DateTime<Utc>) -> Vec<Query<(usize, Slot)>> {
         let period = self.instance.network_in_period();
         let idle_time = self.overrides.policy.idle + MARGIN;
         let query = |metric, slot, back: TimeDelta| {
@@ -67,7 +67,7 @@ impl Target {
             Query { metric, from, wanted_for: (index, slot) }
         };
         let network_in = Metric::NetworkIn { instance: self.instance.id.clone(), period };
-        let look_back = noise::look_back(self.overrides.policy.idle, period);
+        let look_back = noise::look_back(self.overrides.policy.idle, period, targets);
         let mut queries = vec![query(network_in, Slot::NetworkIn, look_back)];
         if let HealthCheckRef::Id(id) = &self.overrides.health_check {
             queries.push(query(Metric::HealthStatus(id.clone()), Slot::Health, idle_time));
@@ -177,13 +177,15 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
             }
         }
         let (mut ids, mut queries) = (HashMap::<_, Vec<_>>::new(), Vec::new());
-        for (index, target) in targets.iter().enumerate().filter(|(_, target)| target.lacks_facts(now)) {
+        let lacking: Vec<_> = targets.iter().enumerate().filter(|(_, target)| target.lacks_facts(now)).collect();
+        for (index, target) in &lacking {
+            let index = *index;
             if let (HealthCheckRef::Id(id), HealthCheck::Unknown, None) =
                 (&target.overrides.health_check, &target.health_check, target.steerable())
             {
                 ids.entry(id.clone()).or_default().push(index);
             }
-            queries.push(target.queries(index, now));
+            queries.push(target.queries(index, lacking.len(), now));
         }
         // A fleet that is too large for one tick is begun with another target each time: none waits for ever.
         let first = now.timestamp_subsec_micros() as usize % queries.len().max(1);

@@ -77,7 +77,7 @@ async fn compare(name: &str, idle: i64, every: i64, delay: i64) -> usize {
     let mut points = recording.series.points.iter().peekable();
     let mut wakes = plan.policies[0].slept.iter().filter_map(|slept| slept.until).peekable();
     for (now, expected) in &plan.decisions {
-        // What happens up to this tick: whoever came woke it, and what came in while it was awake is measured.
+        // What happens before this tick: whoever came woke it, and what came in while it was awake is measured.
         while sim.now() < *now {
             sim.advance(TimeDelta::minutes(5).min(*now - sim.now()));
             while let Some(point) = points.next_if(|point| recording.series.end_of(point) <= sim.now()) {
@@ -85,13 +85,17 @@ async fn compare(name: &str, idle: i64, every: i64, delay: i64) -> usize {
                     sim.put(metric.clone(), *point);
                 }
             }
-            if wakes.next_if(|at| *at <= sim.now()).is_some() {
+            if wakes.next_if(|at| *at <= sim.now() && *at < *now).is_some() {
                 (&sim).start(&id).await.unwrap();
                 sim.advance(TimeDelta::zero());
             }
         }
         stopper.tick(*now, Instant::now() + Duration::from_secs(300)).await.unwrap();
         sim.advance(TimeDelta::zero());
+        if wakes.next_if(|at| at == now).is_some() {
+            (&sim).start(&id).await.unwrap();
+            sim.advance(TimeDelta::zero());
+        }
         let record = lines.0.lock().unwrap().drain(..).find(|record| record["app"] == "app.example.com").unwrap();
         let expected = serde_json::to_value(expected).unwrap();
         for (key, value) in expected.as_object().unwrap() {

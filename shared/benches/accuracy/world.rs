@@ -9,7 +9,8 @@ pub use shared::sim::traffic::{Page, Pattern};
 /// A week, from Monday on.
 pub const MINUTES: i64 = 7 * 24 * 60;
 
-pub const PATTERNS: [Pattern; 4] = [Pattern::Office, Pattern::Evenings, Pattern::Sparse, Pattern::Nobody];
+pub const PATTERNS: [Pattern; 5] =
+    [Pattern::Office, Pattern::Evenings, Pattern::Sparse, Pattern::Nobody, Pattern::Steady];
 
 /// What visits are laid over.
 #[derive(Debug, Clone)]

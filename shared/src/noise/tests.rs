@@ -110,6 +110,34 @@ fn visitors_do_not_raise_it() {
     }
 }
 
+/// Visitors in five minutes who come by themselves, two and a half of them in the mean.
+fn steady(index: i64) -> f64 {
+    f64::from([2, 4, 1, 3, 2, 5, 0, 3, 2, 1, 4, 3, 2, 6, 1, 2, 3, 0, 4, 2, 3, 1, 5, 2][index.rem_euclid(24) as usize])
+}
+
+#[test]
+fn those_who_work_on_do_not_become_their_own_noise() {
+    let at_work = |index| noise(index) + LIGHT_PAGE * steady(index);
+    // Quiet for an hour before the nap of Friday, and at work since Monday morning.
+    let (friday, monday) = (13, 800);
+    let points = (0..friday).chain(monday..monday + 90);
+    let value = |index| if index < friday { noise(index) } else { at_work(index) };
+    let points = points.map(|index| Point { at: at(index), value: value(index) }).collect();
+    let floor = learned(&Series { period: TimeDelta::minutes(5), points });
+    assert!(floor < 31_600.0 + LIGHT_PAGE, "{floor}: one visitor is seen");
+    // Where no calm has ever been seen, the bound is the most that it can come to.
+    assert!(floor_of(&series(90, at_work)).bytes <= bound());
+}
+
+#[test]
+fn a_fleet_shares_what_it_looks_back() {
+    let minutes = |period, targets| look_back(AN_HOUR, TimeDelta::minutes(period), targets).num_minutes();
+    assert_eq!((minutes(5, 1), minutes(5, 24), minutes(5, 0)), (7 * 1_440, 7 * 1_440, 7 * 1_440));
+    assert_eq!((minutes(5, 100), minutes(5, 10_000)), (2_500, 1_000));
+    assert_eq!((minutes(1, 1), minutes(1, 50), minutes(1, 1_000)), (7 * 1_440, 1_000, 400));
+    assert_eq!(look_back(TimeDelta::days(10), TimeDelta::minutes(5), 1), TimeDelta::days(10) + AN_HOUR);
+}
+
 #[test]
 fn above_the_bound_it_learns_what_has_been_flat_for_hours() {
     let agent = |index| 120_000.0 + noise(index);

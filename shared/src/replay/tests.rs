@@ -70,6 +70,15 @@ fn of_a_recording_it_wakes_by_what_is_above_the_floor() {
 }
 
 #[test]
+fn who_comes_in_the_minute_of_a_nap_wakes_it_again() {
+    let windows = Windows::default();
+    let told = replay(&day(&[65]), Wakes::Visits(&[65]), &rules(&windows), |_, _| {});
+    assert_eq!(minutes(&told)[0], (65, Some(65)));
+    let shown = replay(&day(&[67]), Wakes::Activity, &rules(&windows), |_, _| {});
+    assert_eq!((minutes(&shown)[0], shown.met), ((65, Some(65)), 1), "its datapoint begins with the nap");
+}
+
+#[test]
 fn late_metrics_short_of_points_and_busy_hosts_keep_it() {
     let windows = Windows::default();
     let first_nap = |change: &dyn Fn(&mut Rules<'_>, &mut Traffic)| {

@@ -90,6 +90,8 @@ impl Scanners {
 pub enum Pattern {
     /// Monday to Friday, 9 to 17, ten minutes apart in the mean.
     Office,
+    /// The same days and hours, two minutes apart: a few people who work with it.
+    Steady,
     /// Every evening from 19 to 22, fifteen minutes apart.
     Evenings,
     /// Three times a day, at any time.
@@ -103,7 +105,8 @@ impl Pattern {
     #[must_use]
     pub fn visits(self, minutes: i64, seed: u64) -> Vec<i64> {
         let (mean, open): (f64, fn(i64, i64) -> bool) = match self {
-            Self::Office => (10.0, |day, hour| day % 7 < 5 && (9..17).contains(&hour)),
+            Self::Office => (10.0, at_work),
+            Self::Steady => (2.0, at_work),
             Self::Evenings => (15.0, |_, hour| (19..22).contains(&hour)),
             Self::Sparse => (480.0, |_, _| true),
             Self::Nobody => return Vec::new(),
@@ -112,6 +115,10 @@ impl Pattern {
         let visits = times(&mut random(seed, "visits"), mean, minutes).into_iter().map(|at| at as i64);
         visits.filter(|minute| open(minute / 1_440, minute / 60 % 24)).collect()
     }
+}
+
+fn at_work(day: i64, hour: i64) -> bool {
+    day % 7 < 5 && (9..17).contains(&hour)
 }
 
 /// The times, in minutes, of events that come independently, `mean` minutes apart, for so many minutes.

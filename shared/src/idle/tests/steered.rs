@@ -37,10 +37,11 @@ fn whom_it_was_turned_home_for_is_a_visitor_before_visits_can_be_read_and_after_
 fn what_came_without_checkers_teaches_no_floor_that_they_exceed() {
     let floor = floor(&led_away().facts());
     assert!(floor.bytes > NOISE, "{floor:?}");
-    // Nor later, when the checkers are back: forty quiet minutes of 180, some of them for a part of their five only.
+    // Nor later, when the checkers are back: an hour without them, and datapoints in which they paused for a part.
     let back = idle().but(|it| {
         it.policy.steer = true;
-        for (ago, value) in [(150, 700.0), (145, 700.0), (100, 18_000.0), (95, 700.0), (60, 25_000.0), (55, 700.0)] {
+        let without = (1..=12).map(|turn| (100 + 5 * turn, 700.0));
+        for (ago, value) in without.chain([(165, 18_000.0), (95, 700.0), (60, 25_000.0), (55, 700.0)]) {
             let at = noon() - minutes(ago);
             it.network_in.points.iter_mut().filter(|point| point.at == at).for_each(|point| point.value = value);
         }
