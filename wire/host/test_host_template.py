@@ -122,20 +122,11 @@ def test_what_the_role_of_an_existing_instance_needs_is_what_the_host_has():
     ours = statements()["cloudwatch:PutMetricData"]
     assert {k: v for k, v in ours.items() if k != "Sid"} == statement
 
-    given = {"AWS::Partition": "aws", "HostedZoneId": "Z0123456789ABC", "AppDomain": "app.example.com"}
-
-    def filled(value):
-        if isinstance(value, dict) and value.keys() == {"Fn::Sub"}:
-            return re.sub(r"\$\{(.*?)\}", lambda found: given[found[1]], value["Fn::Sub"])
-        if isinstance(value, dict):
-            return {name: filled(it) for name, it in value.items()}
-        return [filled(it) for it in value] if isinstance(value, list) else value
-
     certbots = json.loads((HOST / "certificate-policy.json").read_text())["Statement"]
     assert {it["Action"] for it in certbots} == {
         "route53:ChangeResourceRecordSets", "route53:ListHostedZones", "route53:GetChange"}
     for statement in certbots:
-        assert filled(statements()[statement["Action"]]) == statement
+        assert json.loads(json.dumps(statements()[statement["Action"]]).replace("${AWS::Partition}", "aws")) == statement
 
 
 def test_the_reporter_takes_programs_for_nobody_and_no_person():
