@@ -5,6 +5,8 @@ use serde::Serialize;
 use shared::idle::Policy;
 use shared::replay::{Outcome, Rules, Traffic, Wakes, replay};
 
+use crate::words::parameter;
+
 /// What is tried for IdleMinutes.
 const IDLE_MINUTES: [i64; 7] = [15, 30, 45, 60, 90, 120, 240];
 /// What is tried for Schedule, in minutes: the default, and what AWS bills with about 30 cents a month more.
@@ -32,11 +34,19 @@ impl Advice {
         if self.hours_asleep == 0.0 {
             return "Recommended: leave it as it is. There is no quiet time in this traffic to nap in.".into();
         }
-        let schedule = if self.tick_minutes == 60 { "1 hour".into() } else { format!("{} minutes", self.tick_minutes) };
+        let schedule = match self.tick_minutes {
+            60 => "rate(1 hour)".into(),
+            minutes => format!("rate({minutes} minutes)"),
+        };
         format!(
-            "Recommended: IdleMinutes={} 'Schedule=rate({schedule})': asleep for {:.0} of {:.0} h, woken {} times, {} of \
+            "Recommended: IdleMinutes={} {}: asleep for {:.0} of {:.0} h, woken {} times, {} of \
              them within half an hour after the nap began",
-            self.idle_minutes, self.hours_asleep, self.hours, self.wakes, self.came_back
+            self.idle_minutes,
+            parameter("Schedule", &schedule),
+            self.hours_asleep,
+            self.hours,
+            self.wakes,
+            self.came_back
         )
     }
 }

@@ -13,6 +13,16 @@ pub(crate) fn name_of(value: &impl Serialize) -> String {
     value["reason"].as_str().or(value.as_str()).unwrap_or_default().into()
 }
 
+/// A parameter of the stack as `--parameter-overrides` of SAM takes it, quoted for a shell. SAM takes apart what it is
+/// given at each space, unless the value is in double quotes.
+pub(crate) fn parameter(name: &str, value: &str) -> String {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_./:,@+".contains(it);
+    if !value.is_empty() && value.chars().all(is_plain) {
+        return format!("{name}={value}");
+    }
+    format!("'{name}=\"{value}\"'")
+}
+
 /// A decision with its reason, and the facts of that reason.
 pub(crate) fn decision(decision: &IdleDecision, now: DateTime<Utc>) -> String {
     let at = |time: &DateTime<Utc>| clock(*time, now);
@@ -132,6 +142,13 @@ mod tests {
             decision(&IdleDecision::Nap(idle), now),
             "nap: idle (nobody since 19:40 UTC, which is known for 1 h 15 min; noise is up to 31 KB)"
         );
+    }
+
+    #[test]
+    fn a_parameter_with_a_space_is_quoted_for_sam_and_for_the_shell() {
+        assert_eq!(parameter("Schedule", "rate(5 minutes)"), r#"'Schedule="rate(5 minutes)"'"#);
+        assert_eq!(parameter("IdleMinutes", "15"), "IdleMinutes=15");
+        assert_eq!(parameter("InstanceId", ""), r#"'InstanceId=""'"#);
     }
 
     #[test]

@@ -50,7 +50,7 @@ Naps ended by traffic, UTC: 15 Apr 20:29, 17 Apr 02:09, 17 Apr 15:54, 18 Apr 07:
 23 Apr 17:09, 23 Apr 21:24 (16 earlier ones in --output json)
 Catnap kept it awake for: active 134 h, recent 23 h
 
-Recommended: IdleMinutes=120 'Schedule=rate(5 minutes)': asleep for 129 of 336 h, woken 22 times, 1 of them within \
+Recommended: IdleMinutes=120 'Schedule=\"rate(5 minutes)\"': asleep for 129 of 336 h, woken 22 times, 1 of them within \
 half an hour after the nap began
 ";
     assert_eq!(printed, expected);

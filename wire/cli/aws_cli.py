@@ -13,6 +13,7 @@ from typing import Any
 from botocore import xform_name
 from botocore.model import Shape
 from botocore.validate import ParamValidator
+from samcli.cli.types import CfnParameterOverridesType
 
 from stand import Moto
 
@@ -45,6 +46,14 @@ def prepared(moto: Moto, command: str) -> tuple[Any, str, dict[str, Any]]:
     if report.has_errors():
         raise NoSuchCommand(f"{command}: {report.generate_report()}")
     return client, methods[operation], found
+
+
+def sam_parameters(command: str) -> dict[str, str]:
+    """What SAM makes of a deployment's parameters, by its own reader."""
+    sam, deploy, *words = shlex.split(command)
+    assert (sam, deploy) == ("sam", "deploy"), command
+    found = CfnParameterOverridesType().convert(tuple(given(words)["parameter-overrides"]), None, None)
+    return {name: str(value) for name, value in found.items()}
 
 
 def given(words: list[str]) -> dict[str, list[str]]:

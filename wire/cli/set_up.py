@@ -173,6 +173,8 @@ class SetUp:
         call(StackName=STACK, TemplateBody=json.dumps(template), Parameters=given)
         if first:
             self.add_schedule()
+        elif "Schedule" in parameters:
+            self.change_schedule(expression=parameters["Schedule"])
 
     def deploy_app(self, name: str, **parameters: str) -> None:
         """A stack of `app/template.yaml`: one more app of this pair."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from aws_cli import call, prepared
+from aws_cli import call, prepared, sam_parameters
 from command_line import Catnap
 from set_up import API_DOMAIN, HOST, Front, SetUp
 from certificates import Authority
@@ -202,6 +202,9 @@ def mend(it: SetUp, finding: dict[str, Any]) -> None:
     """Types the commands that a finding comes with, with the ids that earlier ones print."""
     known = {"API_ID": it.api_id}
     for command in (line for line in finding["mend"] if not line.startswith("#")):
+        if command.startswith("sam "):
+            it.deploy(**{**it.parameters, **sam_parameters(command)})
+            continue
         for name, printed in known.items():
             command = command.replace(name, printed)
         answer = call(it.moto, command)
@@ -211,7 +214,7 @@ def mend(it: SetUp, finding: dict[str, Any]) -> None:
 
 
 # Something has to be chosen or waited for, or is done elsewhere.
-CHOICE = ("unread", "zone", "instance", "tags", "failed-start", "idle-minutes", "dry-run", "settings")
+CHOICE = ("unread", "zone", "instance", "tags", "failed-start", "settings")
 # moto has no MonitorInstances, makes no names of regional domains, and knows the group's tag but no group.
 MOTO_LACKS = ("monitoring", "domain", "domain-regional", "certificate-region", "auto-scaling")
 
@@ -270,7 +273,7 @@ BROKEN: list[tuple[str, Callable[[SetUp], None]]] = [
     ("settings", lambda it: it.deploy(IdleMinutes="soon")),
     ("schedule", drop_schedule),
     ("schedule-enabled", lambda it: it.change_schedule(state="DISABLED")),
-    ("idle-minutes", lambda it: it.change_schedule(expression="rate(2 hours)")),
+    ("idle-minutes", lambda it: it.deploy(Schedule="rate(2 hours)")),
     ("idle-minutes", tagged("catnap:idle-minutes", "30")),
     ("dry-run", lambda it: it.deploy(DryRun="true")),
 ]
@@ -337,9 +340,10 @@ def test_a_broken_set_up_is_found_and_nothing_else(
     break_it(set_up)
     [finding] = findings(catnap)
     assert finding["check"] == name
-    commands = [line for line in finding["mend"] if line.startswith("aws ") and "aws logs tail" not in line]
+    commands = [line for line in finding["mend"] if not line.startswith("#") and "aws logs tail" not in line]
     for command in commands:
-        prepared(set_up.moto, command)
+        if command.startswith("aws "):
+            prepared(set_up.moto, command)
     if name in CHOICE or name in MOTO_LACKS or not commands:
         return
     for _ in range(3):  # what is mended may show what else there is to do

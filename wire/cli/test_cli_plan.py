@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from aws_cli import sam_parameters
 from command_line import Catnap
 from set_up import HOST, SetUp
 
@@ -28,16 +30,27 @@ def plan(catnap: Catnap, *arguments: str) -> dict[str, Any]:
 
 
 def test_fetched_traffic_is_the_same_as_from_a_file(set_up: SetUp, catnap: Catnap, tmp_path: Path) -> None:
-    set_up.moto.put_network_in(set_up.instance, points())
+    traffic = points()  # the clock goes on between two calls
+    set_up.moto.put_network_in(set_up.instance, traffic)
     fetched = plan(catnap)
     file = tmp_path / "traffic.csv"
-    rows = [f"{at:%Y-%m-%d %H:%M:%S},{value}" for at, value in points()]
+    rows = [f"{at:%Y-%m-%d %H:%M:%S},{value}" for at, value in traffic]
     file.write_text("\n".join(["timestamp,value", *rows]))
     from_file = plan(catnap, str(file), "--health-check", "http:3:30")
     assert fetched["recording"] == f"{HOST} ({set_up.instance})"
     assert fetched["policies"] == from_file["policies"] and fetched["advice"] == from_file["advice"]
     assert fetched["policies"][0]["naps"] == 4 and fetched["datapoints"] == 4 * 288
     assert plan(catnap, "--domain", HOST)["policies"] == fetched["policies"], "a set-up made by hand"
+
+
+def test_what_it_recommends_is_what_sam_takes(set_up: SetUp, catnap: Catnap) -> None:
+    set_up.moto.put_network_in(set_up.instance, points())
+    advice = plan(catnap)["advice"]
+    recommended = re.search(r"Recommended: (.*?): asleep", catnap("plan").stdout)
+    assert recommended
+    every = {5: "rate(5 minutes)", 60: "rate(1 hour)"}[advice["tick_minutes"]]
+    expected = {"IdleMinutes": str(advice["idle_minutes"]), "Schedule": every}
+    assert sam_parameters(f"sam deploy --parameter-overrides {recommended[1]}") == expected
 
 
 def test_the_stack_s_settings_hold_unless_others_are_given(set_up: SetUp, catnap: Catnap) -> None:

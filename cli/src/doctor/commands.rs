@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Facts, Failover, Record, Stack};
+use crate::words::parameter;
 
 /// The longest that resolvers may keep the instance's address, in seconds: it adds to each handover.
 pub(super) const LONGEST_TTL: i64 = 60;
@@ -18,8 +19,9 @@ pub(super) fn sam(facts: &Facts, stack: &Stack) -> String {
 }
 
 /// A change of parameters of the stack, if it is one.
-pub(super) fn deploy(facts: &Facts, parameters: &str) -> Option<String> {
-    Some(format!("{} --parameter-overrides {parameters}", sam(facts, facts.stack.as_ref()?)))
+pub(super) fn deploy(facts: &Facts, parameters: &[(&str, &str)]) -> Option<String> {
+    let parameters: Vec<_> = parameters.iter().map(|(name, value)| parameter(name, value)).collect();
+    Some(format!("{} --parameter-overrides {}", sam(facts, facts.stack.as_ref()?), parameters.join(" ")))
 }
 
 fn session(facts: &Facts) -> String {

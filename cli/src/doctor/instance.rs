@@ -202,7 +202,7 @@ pub(super) fn monitoring(facts: &Facts) -> Option<Finding> {
     }
     let mend = [
         Some(aws(facts, &format!("ec2 monitor-instances --instance-ids {}", instance.id))),
-        deploy(facts, "IdleMinutes=15").map(|command| format!("# or: {command}")),
+        deploy(facts, &[("IdleMinutes", "15")]).map(|command| format!("# or: {command}")),
     ];
     Some(Finding::warning(
         "monitoring",

@@ -74,7 +74,7 @@ pub(super) fn idle_minutes(facts: &Facts) -> Option<Finding> {
             schedule.expression
         ),
         "An instance that has been idle for long enough runs on until the next look.",
-        deploy(facts, "'Schedule=rate(5 minutes)'").into_iter().collect(),
+        deploy(facts, &[("Schedule", "rate(5 minutes)")]).into_iter().collect(),
     ))
 }
 
@@ -97,7 +97,7 @@ pub(super) fn dry_run(facts: &Facts) -> Option<Finding> {
             "dry-run",
             "DryRun is true",
             "Everything is decided and logged, and nothing is started or stopped.",
-            deploy(facts, "DryRun=false").into_iter().collect(),
+            deploy(facts, &[("DryRun", "false")]).into_iter().collect(),
         )
     })
 }
