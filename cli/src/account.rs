@@ -15,7 +15,7 @@ use aws_types::region::Region;
 use chrono::Utc;
 use shared::aws::{Aws, cloud_error, of_route53};
 use shared::cloud::{Cloud, Targets};
-use shared::model::{HostName, InstanceId};
+use shared::model::{Instance, InstanceId};
 use shared::trouble::CloudError;
 
 use crate::doctor::{Facts, Failover, Read, Unread};
@@ -45,15 +45,15 @@ impl Account {
     /// Looks at all that the doctor wants to know. What cannot be read is said in its place.
     pub(crate) async fn facts(&self, set_up: SetUp) -> Facts {
         let host = set_up.host.clone();
-        let zone = self.zone(&host).await;
+        let zone = self.zone(host.as_str()).await;
         let records = match &zone {
             Ok(Some(zone)) => self.records(&zone.id, &host).await,
             Ok(None) => Ok(Vec::new()),
             Err(error) => Err(error.clone()),
         };
         let carriers = match set_up.instance {
-            Some(_) => Ok(Vec::new()),
-            None => self.carriers(&host).await,
+            Some(_) => Ok(Carriers::default()),
+            None => self.carriers(&set_up).await,
         };
         let primary = records.iter().flatten().find(|it| it.kind == "A" && it.failover == Some(Failover::Primary));
         let check = primary.and_then(|record| record.health_check.clone()).or_else(|| set_up.health_check.clone());
@@ -63,18 +63,26 @@ impl Account {
         };
         let id = match (&set_up.instance, &carriers) {
             (Some(id), _) => Ok(Some(id.clone())),
-            (None, Ok(carriers)) if carriers.len() == 1 => Ok(carriers.first().cloned()),
+            (None, Ok(Carriers { own, .. })) if own.len() == 1 => Ok(own.first().cloned()),
+            (None, Ok(Carriers { own, others })) if own.is_empty() && others.len() == 1 => Ok(others.first().cloned()),
             // None carries the name, or more than one do: then the record says which is meant.
-            (None, Ok(_)) => match primary.and_then(|record| record.values.first()) {
-                Some(address) => self.instance_at(address).await,
-                None => Ok(None),
+            (None, Ok(_)) => match (&records, primary.and_then(|record| record.values.first())) {
+                (Err(unread), _) => Err(unread.clone()),
+                (Ok(_), Some(address)) => self.instance_at(address).await,
+                (Ok(_), None) => Ok(None),
             },
-            (None, Err(_)) => Ok(None),
+            (None, Err(unread)) => Err(unread.clone()),
         };
         let machine = match id {
             Ok(Some(id)) => self.machine(&id, &set_up).await,
             Ok(None) => Ok(None),
             Err(error) => Err(error),
+        };
+        // Mostly that of the record.
+        let stacks_check = match (&set_up.health_check, &health_check) {
+            (None, _) => Ok(None),
+            (Some(id), Ok(Some(check))) if *id == check.id => health_check.clone(),
+            (Some(id), _) => self.check(id).await,
         };
         let domain = self.domain(&host).await;
         let arn = domain.iter().flatten().find_map(|domain| domain.certificate.clone());
@@ -99,10 +107,11 @@ impl Account {
             zone,
             records,
             health_check,
+            stacks_check,
             domain,
             certificate,
             gate,
-            carriers,
+            carriers: carriers.map(|carriers| carriers.own),
             machine,
             stack: set_up.stack,
             schedule,
@@ -110,12 +119,26 @@ impl Account {
     }
 
     /// The instances that carry the name and are not gone.
-    async fn carriers(&self, host: &HostName) -> Read<Vec<InstanceId>> {
-        let found = self.cloud.instances(&Targets::Host(host.clone())).await.map_err(|error| of_port(&error))?;
-        let mut ids: Vec<_> = found.into_iter().filter(|it| !it.state.is_gone()).map(|it| it.id).collect();
-        ids.sort();
-        Ok(ids)
+    async fn carriers(&self, set_up: &SetUp) -> Read<Carriers> {
+        let host = set_up.host.clone();
+        let mut found = self.cloud.instances(&Targets::Host(host)).await.map_err(|error| of_port(&error))?;
+        found.retain(|it| !it.state.is_gone());
+        found.sort_by(|one, other| one.id.cmp(&other.id));
+        let config = set_up.stack.as_ref().and_then(|stack| stack.config.as_ref().ok());
+        let (own, others): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|it| config.is_none_or(|config| config.is_for(it)));
+        let ids = |all: Vec<Instance>| all.into_iter().map(|it| it.id).collect();
+        Ok(Carriers { own: ids(own), others: ids(others) })
     }
+}
+
+/// The instances that carry a name.
+#[derive(Debug, Default)]
+struct Carriers {
+    /// Those that the set-up is for.
+    own: Vec<InstanceId>,
+    /// Those of another fleet.
+    others: Vec<InstanceId>,
 }
 
 /// An error of the port, by the permission that it is about.

@@ -178,7 +178,9 @@ Examples:
     /// What would it save? Replays past traffic through the stopper's own decision: hours, naps, money, settings
     ///
     /// Without FILE the traffic is fetched: NetworkIn of the instance, its health check, and the stack's settings if
-    /// there is a stack. It needs cloudwatch:GetMetricData and changes nothing.
+    /// there is a stack. With --instance it needs ec2:DescribeInstances and cloudwatch:GetMetricData; the settings
+    /// take cloudformation:DescribeStacks and DescribeStackResource, the health check route53:ListHostedZones,
+    /// ListResourceRecordSets and GetHealthCheck, and without these it does without. It changes nothing.
     ///
     /// FILE is CloudWatch's NetworkIn of one instance, Sum, each 300 or 60 seconds. Either what this prints:
     ///
@@ -229,10 +231,9 @@ Examples:
 #[cfg(feature = "aws")]
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Of {
-    /// The stack's name [default: catnap]
-    #[arg(env = "CATNAP_STACK", hide_env_values = true)]
+    /// The stack's name [env: CATNAP_STACK] [default: catnap]
     stack: Option<String>,
-    /// The app's host name: of a set-up made by hand, or of one among many that a stack serves
+    /// The app's host name: of one among many that the stack serves, or else of a set-up made by hand
     #[arg(long, value_name = "NAME", value_parser = readable::<shared::model::HostName>)]
     domain: Option<shared::model::HostName>,
     /// The instance, where neither the stack nor a tag names it
@@ -244,7 +245,7 @@ pub(crate) struct Of {
 #[cfg(feature = "aws")]
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Fetch {
-    /// The stack's name [env: CATNAP_STACK] [default: catnap, if nothing else is given]
+    /// The stack's name [env: CATNAP_STACK] [default: catnap]
     #[arg(id = "plan_stack", long = "stack", value_name = "STACK")]
     stack: Option<String>,
     /// The app's host name
@@ -261,8 +262,6 @@ pub(crate) struct Fetch {
 #[cfg(feature = "aws")]
 impl From<Fetch> for Of {
     fn from(Fetch { stack, domain, instance, .. }: Fetch) -> Self {
-        // Not by clap: it would take the variable for an option that was given beside FILE.
-        let stack = stack.or_else(|| std::env::var("CATNAP_STACK").ok().filter(|name| !name.is_empty()));
         Self { stack, domain, instance }
     }
 }
@@ -298,9 +297,9 @@ fn readable<T: std::str::FromStr<Err = shared::model::Unreadable>>(text: &str) -
 #[cfg(feature = "aws")]
 impl From<Of> for crate::account::Of {
     fn from(Of { stack, domain, instance }: Of) -> Self {
-        // A name or an instance alone is a set-up made by hand.
-        let stack = stack.or_else(|| (domain.is_none() && instance.is_none()).then(|| "catnap".into()));
-        Self { stack, domain, instance }
+        // Not by clap: what is typed has to be there, and beside FILE it would take the variable for an option.
+        let usual = std::env::var("CATNAP_STACK").ok().filter(|name| !name.is_empty());
+        Self { stack, usual: usual.unwrap_or_else(|| "catnap".into()), domain, instance }
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Status { of, watch, output } => loop {
             // Anew each time: credentials run out, and stacks are changed.
             let account = Account::new(session.open().await?);
-            let set_up = located(&account, of.clone()).await?;
+            let set_up = located(&account, of.clone(), true).await?;
             let now = Utc::now();
             let all = patiently("Looking at the instances", account.status(&set_up, now)).await?;
             if all.is_empty() && (set_up.is_one_app || set_up.instance.is_some()) {
@@ -56,7 +56,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
             tokio::time::sleep(WATCH).await;
         },
         Command::Wake { of, force, dry_run } => {
-            let set_up = located(&account, of).await?;
+            let set_up = located(&account, of, false).await?;
             let (instance, overrides) = account.instance(&set_up).await?;
             let act = verbs::wake(instance.state, overrides.hold, force);
             match act {
@@ -74,7 +74,8 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
             }
         }
         Command::Nap { of, force, dry_run } => {
-            let set_up = located(&account, of).await?;
+            let set_up = located(&account, of, true).await?;
+            say_by_what(&set_up);
             let (instance, _) = account.instance(&set_up).await?;
             let now = Utc::now();
             let report = patiently("Looking whether someone uses it", account.decision(&set_up, now)).await?;
@@ -104,7 +105,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         }
         Command::Plan { fetch, options, output, svg, .. } => {
             let days = fetch.days;
-            let set_up = located(&account, fetch.into()).await?;
+            let set_up = located(&account, fetch.into(), false).await?;
             let fetched = patiently("Fetching metrics", account.traffic(&set_up, Utc::now(), days)).await?;
             let (name, recording, found) = fetched;
             crate::show_plan(&name, &recording, &options.or(found), output, svg.as_deref())
@@ -115,7 +116,8 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
 }
 
 async fn drill(account: &Account, of: Of, force: bool, dry_run: bool, output: Output) -> Result<u8, Failure> {
-    let set_up = located(account, of).await?;
+    let set_up = located(account, of, true).await?;
+    say_by_what(&set_up);
     let (instance, overrides) = account.instance(&set_up).await?;
     let now = Utc::now();
     let report = patiently("Looking whether someone uses it", account.decision(&set_up, now)).await?;
@@ -161,9 +163,20 @@ async fn drill(account: &Account, of: Of, force: bool, dry_run: bool, output: Ou
     Ok(0)
 }
 
-async fn located(account: &Account, of: Of) -> Result<SetUp, Failure> {
+/// `decides` says that the health check decides what is done.
+async fn located(account: &Account, of: Of, decides: bool) -> Result<SetUp, Failure> {
     let set_up = account.set_up(of.into()).await?;
-    Ok(account.locate(set_up).await?)
+    Ok(account.locate(set_up, decides).await?)
+}
+
+/// Whoever stops an instance has to know when that is decided without the settings of a stack.
+fn say_by_what(set_up: &SetUp) {
+    if let Some(why) = &set_up.without {
+        talk(&format!(
+            "{why}: {} is taken for a set-up made by hand, by the defaults of IdleMinutes, KeepAwake and all else",
+            set_up.host
+        ));
+    }
 }
 
 /// When something ends, which has to be later than now.
@@ -176,7 +189,7 @@ fn end(until: &Until, now: chrono::DateTime<Utc>) -> Result<Option<chrono::DateT
 }
 
 async fn change(account: &Account, of: Of, change: &TagChange, dry_run: bool) -> Result<u8, Failure> {
-    let set_up = located(account, of).await?;
+    let set_up = located(account, of, false).await?;
     let (instance, _) = account.instance(&set_up).await?;
     let was = change.was(&instance.tags);
     if dry_run {

@@ -16,6 +16,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 #[cfg(feature = "aws")]
+pub(crate) use instance::not_of_fleet;
+#[cfg(feature = "aws")]
 pub(crate) use ticks::period;
 
 pub use facts::{
@@ -84,6 +86,7 @@ const CHECKS: &[Examine] = &[
     health::protocol,
     health::server_name,
     health::unhealthy,
+    health::of_stopper,
     gateway::domain,
     gateway::regional,
     gateway::mapping,
@@ -150,6 +153,7 @@ fn unread(facts: &Facts) -> Option<Finding> {
         facts.zone.as_ref().err(),
         facts.records.as_ref().err(),
         facts.health_check.as_ref().err(),
+        facts.stacks_check.as_ref().err(),
         facts.domain.as_ref().err(),
         facts.domain().and_then(|domain| domain.routes.as_ref().err()),
         facts.certificate.as_ref().err(),

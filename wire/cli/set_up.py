@@ -21,7 +21,11 @@ HOST = "app.example.com"
 STACK = "catnap"
 API_DOMAIN = "d-abcdef0123.execute-api.eu-central-1.amazonaws.com"
 API_ZONE = "Z1U9ULNL0V5AJ3"
-PARAMETERS = {"AppDomain": HOST, "Host": "existing", "IdleMinutes": "60", "Schedule": "rate(1 hour)", "DryRun": "false"}
+PARAMETERS = {
+    "AppDomain": HOST, "Host": "existing", "IdleMinutes": "60", "Schedule": "rate(1 hour)", "DryRun": "false",
+    "HealthCheckInterval": "30",
+}
+SCHEDULE = f"{STACK}-StopperTick-1"
 
 
 @dataclass
@@ -157,13 +161,21 @@ class SetUp:
     def deploy(self, **parameters: str) -> None:
         """The stack around it, and the schedule. A second call changes parameters."""
         first = not self.parameters
+        before = {**PARAMETERS, **self.parameters}["HealthCheckInterval"]
         self.parameters = {**PARAMETERS, "InstanceId": self.instance, "ElasticIp": self.address, **parameters}
-        outputs = {"HealthCheckId": self.check, "StopperFunction": f"{STACK}-Stopper-1"}
-        trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
-                                "Action": "sts:AssumeRole"}]}
+        if self.parameters["HealthCheckInterval"] != before:  # then CloudFormation makes a new one
+            self.check = self.moto.create_health_check(self.address)
+            self.put_record(self.primary())
+        outputs = {
+            "HealthCheckId": self.check, "StopperFunction": f"{STACK}-Stopper-1",
+            "LostTicksQueue": f"https://sqs.eu-central-1.amazonaws.com/123456789012/{STACK}-LostTicks-1",
+        }
         template: dict[str, Any] = {
             "Parameters": {name: {"Type": "String"} for name in self.parameters},
-            "Resources": {"StarterRole": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}}},
+            "Resources": {
+                "StarterRole": role(), "StopperTickRole": role("tick"),
+                "StopperTick": role(SCHEDULE),  # any kind will do: only its name is read
+            },
             "Outputs": {name: {"Value": value} for name, value in outputs.items()},
         }
         if self.parameters["Host"] == "new":
@@ -209,10 +221,20 @@ class SetUp:
     def _schedule(state: str, expression: str) -> dict[str, Any]:
         function = f"arn:aws:lambda:eu-central-1:123456789012:function:{STACK}-Stopper-1"
         return {
-            "Name": f"{STACK}-StopperTick-1", "ScheduleExpression": expression, "State": state,
+            "Name": SCHEDULE, "ScheduleExpression": expression, "State": state, "Description": "Lets the stopper look.",
             "FlexibleTimeWindow": {"Mode": "OFF"},
-            "Target": {"Arn": function, "RoleArn": "arn:aws:iam::123456789012:role/tick"},
+            "Target": {
+                "Arn": function, "RoleArn": "arn:aws:iam::123456789012:role/tick",
+                "RetryPolicy": {"MaximumEventAgeInSeconds": 900, "MaximumRetryAttempts": 5},
+                "DeadLetterConfig": {"Arn": f"arn:aws:sqs:eu-central-1:123456789012:{STACK}-LostTicks-1"},
+            },
         }
+
+
+def role(name: str | None = None) -> dict[str, Any]:
+    service = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    properties = {"AssumeRolePolicyDocument": {"Statement": [service]}, **({"RoleName": name} if name else {})}
+    return {"Type": "AWS::IAM::Role", "Properties": properties}
 
 
 class Front:

@@ -16,7 +16,7 @@ from typing import Any, Callable
 import pytest
 from aws_cli import call, prepared, sam_parameters
 from command_line import Catnap
-from set_up import API_DOMAIN, HOST, Front, SetUp
+from set_up import API_DOMAIN, HOST, SCHEDULE, Front, SetUp
 from certificates import Authority
 from emulator import ROOT
 
@@ -48,6 +48,23 @@ def new_check(**changes: object) -> Callable[[SetUp], None]:
         it.put_record(it.primary(HealthCheckId=made["HealthCheck"]["Id"]))
 
     return make
+
+
+def own_check(**changes: object) -> Callable[[SetUp], None]:
+    """The same, of the stack's own."""
+
+    def make(it: SetUp) -> None:
+        new_check(**changes)(it)
+        [it.check] = {found["Id"] for found in it.route53.list_health_checks()["HealthChecks"]} - {it.check}
+        it.deploy(**it.parameters)
+
+    return make
+
+
+def deleted_by_hand(it: SetUp) -> None:
+    """The stack's own health check, after the record was given another."""
+    new_check()(it)
+    it.route53.delete_health_check(HealthCheckId=it.check)
 
 
 def closed(port: int, *instead: dict[str, object]) -> Callable[[SetUp], None]:
@@ -178,7 +195,7 @@ def own_key(it: SetUp) -> None:
 
 
 def drop_schedule(it: SetUp) -> None:
-    it.scheduler.delete_schedule(Name="catnap-StopperTick-1")
+    it.scheduler.delete_schedule(Name=SCHEDULE)
 
 
 def tagged(key: str, value: str) -> Callable[[SetUp], None]:
@@ -189,8 +206,18 @@ def refused(operation: str) -> Callable[[SetUp], None]:
     return lambda it: it.moto.refuse(operation, "AccessDenied", 403, times=10)
 
 
+def resource(logical: str) -> Callable[[dict[str, Any]], str]:
+    def read(it: dict[str, Any]) -> str:
+        [name] = [of["PhysicalResourceId"] for of in it["StackResources"] if of["LogicalResourceId"] == logical]
+        return str(name)
+
+    return read
+
+
 # What a command prints and a later one takes.
 PRINTED: dict[str, Callable[[dict[str, Any]], str]] = {
+    "SCHEDULE_NAME": resource("StopperTick"),
+    "ROLE_NAME": resource("StopperTickRole"),
     "HEALTH_CHECK_ID": lambda it: str(it["HealthCheck"]["Id"]),
     "ALLOCATION_ID": lambda it: str(it["AllocationId"]),
     "CERTIFICATE_ARN": lambda it: str(it["CertificateArn"]),
@@ -214,7 +241,7 @@ def mend(it: SetUp, finding: dict[str, Any]) -> None:
 
 
 # Something has to be chosen or waited for, or is done elsewhere.
-CHOICE = ("unread", "zone", "instance", "tags", "failed-start", "settings")
+CHOICE = ("unread", "zone", "tags", "failed-start", "settings")
 # moto has no MonitorInstances, makes no names of regional domains, and knows the group's tag but no group.
 MOTO_LACKS = ("monitoring", "domain", "domain-regional", "certificate-region", "auto-scaling")
 
@@ -247,7 +274,9 @@ BROKEN: list[tuple[str, Callable[[SetUp], None]]] = [
     ("health-check-inverted", health(Inverted=True)),
     ("health-check-steered", left_steered),
     ("health-check-protocol", health(Port=443)),
-    ("health-check-sni", new_check(Type="HTTPS", Port=443)),
+    ("health-check-sni", own_check(Type="HTTPS", Port=443)),
+    ("health-check-of-stopper", new_check()),
+    ("health-check-of-stopper", deleted_by_hand),
     ("domain", lambda it: it.api.delete_domain_name(DomainName=HOST)),
     ("domain-regional", other_domain(kind="EDGE")),
     ("mapping", remap(None)),
@@ -257,6 +286,8 @@ BROKEN: list[tuple[str, Callable[[SetUp], None]]] = [
     ("validation-record", lambda it: it.drop_record(it.validation_record())),
     ("validation-record", two_names),
     ("instance", gone),
+    ("instance", lambda it: it.deploy(InstanceId="")),
+    ("instance", lambda it: (it.tag("catnap:host", HOST), it.deploy(InstanceId="", Fleet="prod"))),
     ("one-instance", two_of_a_name),
     ("elastic-ip", automatic_address),
     ("auto-scaling", tagged("aws:autoscaling:groupName", "web")),
@@ -287,15 +318,58 @@ def test_each_check_is_broken_here_or_said_to_be_broken_elsewhere() -> None:
     assert checks == here | NOT_HERE and not here & NOT_HERE
 
 
-def test_a_right_set_up_is_well_by_stack_by_tag_and_by_hand(set_up: SetUp, catnap: Catnap) -> None:
-    assert findings(catnap) == []
-    assert findings(catnap, "--domain", HOST, "--instance", set_up.instance) == []
+def test_a_right_set_up_is_well_by_stack_by_tag_and_by_hand(moto: Moto, catnap: Catnap) -> None:
+    set_up = SetUp(moto)
     assert findings(catnap, "--domain", HOST) == [], "found by the Elastic IP of the primary record"
+    for deploy in (lambda: None, set_up.deploy):
+        deploy()
+        assert findings(catnap, "--domain", HOST, "--instance", set_up.instance) == []
+    assert findings(catnap) == [] and findings(catnap, "--instance", set_up.instance) == []
     set_up.tag("catnap:host", HOST)
-    assert findings(catnap, "--instance", set_up.instance) == []
     set_up.deploy(InstanceId="")
-    assert findings(catnap) == []
+    assert findings(catnap) == [] and findings(catnap, "--instance", set_up.instance) == []
     assert findings(catnap, "catnap", "--domain", HOST) == []
+
+
+def test_the_stopper_s_health_check_of_one_of_more_apps_is_in_a_tag(moto: Moto, catnap: Catnap) -> None:
+    set_up = SetUp(moto)
+    set_up.deploy(AppDomain="other.example.com", InstanceId="", Fleet="prod")
+    [finding] = findings(catnap, "catnap", "--domain", HOST)
+    assert finding["check"] == "instance", "nothing finds it"
+    mend(set_up, finding)
+    assert findings(catnap, "--domain", HOST) == []
+    for spoil in (lambda: set_up.ec2.delete_tags(Resources=[set_up.instance], Tags=[{"Key": "catnap:health-check"}]),
+                  lambda: set_up.tag("catnap:health-check", "another")):
+        spoil()
+        [finding] = findings(catnap, "--domain", HOST)
+        assert (finding["check"], finding["severity"]) == ("health-check-of-stopper", "error")
+        mend(set_up, finding)
+        assert findings(catnap, "--domain", HOST) == []
+
+
+def test_who_may_not_ask_route_53_is_not_told_that_there_is_no_instance(moto: Moto, catnap: Catnap) -> None:
+    SetUp(moto)
+    moto.refuse("ListHostedZones", "AccessDenied", 403, times=10)
+    result = catnap("doctor", "--domain", HOST)
+    assert result.returncode == 3 and "no instance" not in result.stdout.split("\n", 1)[1], result.stdout
+
+
+def test_the_schedule_is_as_before_once_it_is_enabled(set_up: SetUp, catnap: Catnap) -> None:
+    def all_of_it() -> dict[str, Any]:
+        found = set_up.scheduler.get_schedule(Name=SCHEDULE)
+        return {key: found[key] for key in found if key not in ("ResponseMetadata", "LastModificationDate")}
+
+    before = all_of_it()
+    set_up.change_schedule(state="DISABLED")
+    [finding] = findings(catnap)
+    mend(set_up, finding)
+    assert all_of_it() == before
+    drop_schedule(set_up)
+    [finding] = findings(catnap)
+    mend(set_up, finding)
+    made = all_of_it()
+    assert {key: made[key] for key in ("Name", "State", "Target", "ScheduleExpression")} == {
+        key: before[key] for key in ("Name", "State", "Target", "ScheduleExpression")}
 
 
 def test_the_stack_of_one_more_app_is_that_app_of_its_pair(moto: Moto, catnap: Catnap) -> None:
@@ -344,7 +418,8 @@ def test_a_broken_set_up_is_found_and_nothing_else(
     for command in commands:
         if command.startswith("aws "):
             prepared(set_up.moto, command)
-    if name in CHOICE or name in MOTO_LACKS or not commands:
+    is_open = any("INSTANCE_ID" in command for command in commands)
+    if name in CHOICE or name in MOTO_LACKS or not commands or is_open:
         return
     for _ in range(3):  # what is mended may show what else there is to do
         for found in findings(catnap):
@@ -386,7 +461,8 @@ def test_the_grant_that_is_asked_for_mends_a_volume_of_one_s_own_key(set_up: Set
     assert findings(catnap) == []
 
 
-def test_without_a_stack_it_is_not_known_whether_the_starter_may_use_a_key(set_up: SetUp, catnap: Catnap) -> None:
+def test_without_a_stack_it_is_not_known_whether_the_starter_may_use_a_key(moto: Moto, catnap: Catnap) -> None:
+    set_up = SetUp(moto)
     own_key(set_up)
     [finding] = findings(catnap, "--domain", HOST)
     assert (finding["check"], finding["severity"]) == ("volume-key", "warning") and "cannot be told" in finding["what"]

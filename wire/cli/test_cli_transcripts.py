@@ -13,12 +13,14 @@ from test_cli_doctor import findings, mend, new_check, routes_of_the_root
 from transcript import check
 
 from scene import NOISE, utc_now
+from stand import Moto
 
 README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "command-line.md"
 
 
-def test_a_set_up_made_by_hand_comes_to_a_clean_bill(set_up: SetUp, catnap: Catnap) -> None:
+def test_a_set_up_made_by_hand_comes_to_a_clean_bill(moto: Moto, catnap: Catnap) -> None:
+    set_up = SetUp(moto)
     routes_of_the_root(set_up)
     new_check(IPAddress=None, FullyQualifiedDomainName=HOST)(set_up)
     [check_id] = {it["Id"] for it in set_up.route53.list_health_checks()["HealthChecks"]} - {set_up.check}
@@ -33,7 +35,6 @@ def test_a_set_up_made_by_hand_comes_to_a_clean_bill(set_up: SetUp, catnap: Catn
                 mend(set_up, finding)
 
     assert check(README, "### From a set-up made by hand to a clean bill", catnap, set_up.names, afterwards) == 2
-
 
 
 def early_in_five_minutes(set_up: SetUp) -> None:
@@ -61,6 +62,7 @@ def test_nobody_uses_it(set_up: SetUp, catnap: Catnap) -> None:
 
 
 def test_something_is_wrong(set_up: SetUp, catnap: Catnap) -> None:
+    early_in_five_minutes(set_up)
     set_up.route53.update_health_check(HealthCheckId=set_up.check, Disabled=True)
     assert check(PAGE, "## Something is wrong", catnap, set_up.names, lambda _: None) == 5
 

@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use shared::cloud::{Cloud, Metric, Targets};
 use shared::config::Config;
 use shared::idle::IdleDecision;
-use shared::model::{Instance, InstanceState};
+use shared::model::{HostName, Instance, InstanceState};
 use shared::overrides::{Overrides, overrides};
 use shared::record::Sink;
 use stopper::{Report, Stopper};
 use tokio::time::Instant;
 
 use super::{Account, SetUp, SetUpError, of_port, unread};
-use crate::doctor::Failover;
+use crate::doctor::{Failover, Read, Record, not_of_fleet};
 use crate::status::{Status, month, month_of};
 use crate::terminal::talk;
 use crate::verbs::TagChange;
@@ -33,25 +33,32 @@ impl Sink for Nowhere {
 }
 
 impl Account {
-    /// What a set-up made by hand does not say itself: its health check and its instance.
-    pub(crate) async fn locate(&self, mut set_up: SetUp) -> Result<SetUp, SetUpError> {
+    /// What a set-up made by hand does not say itself: its health check and its instance. Whoever does not decide by
+    /// the health check does without where Route 53 may not be asked and the instance is known all the same.
+    pub(crate) async fn locate(&self, mut set_up: SetUp, decides: bool) -> Result<SetUp, SetUpError> {
         if set_up.stack.is_some() {
             return Ok(set_up);
         }
-        let zone = self.zone(&set_up.host).await.map_err(SetUpError::Unread)?;
-        let Some(zone) = zone else { return Ok(set_up) };
-        let records = self.records(&zone.id, &set_up.host).await.map_err(SetUpError::Unread)?;
-        let Some(primary) = records.iter().find(|it| it.failover == Some(Failover::Primary)) else {
-            return Ok(set_up);
+        let is_known = set_up.instance.is_some()
+            || !self.carriers(&set_up).await.map_err(SetUpError::Unread)?.own.is_empty();
+        let primary = match self.primary(&set_up.host).await {
+            Ok(Some(primary)) => primary,
+            Ok(None) => return Ok(set_up),
+            Err(_) if is_known && !decides => return Ok(set_up),
+            Err(unread) => return Err(SetUpError::Unread(unread)),
         };
-        set_up.health_check.clone_from(&primary.health_check);
-        if set_up.instance.is_none()
-            && self.carriers(&set_up.host).await.map_err(SetUpError::Unread)?.is_empty()
-            && let Some(address) = primary.values.first()
-        {
+        if !is_known && let Some(address) = primary.values.first() {
             set_up.instance = self.instance_at(address).await.map_err(SetUpError::Unread)?;
         }
+        set_up.health_check = primary.health_check;
         Ok(set_up)
+    }
+
+    /// The primary record of the name.
+    async fn primary(&self, host: &HostName) -> Read<Option<Record>> {
+        let Some(zone) = self.zone(host.as_str()).await? else { return Ok(None) };
+        let records = self.records(&zone.id, host).await?;
+        Ok(records.into_iter().find(|it| it.failover == Some(Failover::Primary)))
     }
 
     /// The one instance behind the name, and what its tags say.
@@ -61,20 +68,26 @@ impl Account {
             None => Targets::Host(set_up.host.clone()),
         };
         let found = self.cloud.instances(&targets).await.map_err(|error| SetUpError::Unread(of_port(&error)))?;
-        let mut found: Vec<_> = found.into_iter().filter(|instance| !instance.state.is_gone()).collect();
+        let config = set_up.config()?;
+        let found = found.into_iter().filter(|instance| !instance.state.is_gone());
+        let (mut found, others): (Vec<_>, Vec<_>) = found.partition(|it| set_up.stack.is_none() || config.is_for(it));
         match (found.pop(), found.len()) {
             (Some(instance), 0) => {
-                let overrides = overrides(&set_up.config()?, &instance, true, Utc::now());
+                let is_stacks_own = set_up.host == config.app_domain;
+                let overrides = overrides(&config, &instance, is_stacks_own, Utc::now());
                 Ok((instance, overrides))
             }
-            (None, _) => Err(SetUpError::NoInstance(set_up.host.clone())),
+            (None, _) => Err(match others.into_iter().next() {
+                Some(other) => SetUpError::NotFound { instance: other.id, why: not_of_fleet(config.fleet.as_deref()) },
+                None => SetUpError::NoInstance(set_up.host.clone()),
+            }),
             (Some(_), others) => Err(SetUpError::Instances(set_up.host.clone(), others + 1)),
         }
     }
 
     /// What the stopper would decide now of each of its targets, by its own observation and its own decision.
     pub(crate) async fn reports(&self, set_up: &SetUp, now: DateTime<Utc>) -> Result<Vec<Report>, SetUpError> {
-        let config = Config { instance_id: set_up.instance.clone(), dry_run: true, ..set_up.config()? };
+        let config = Config { dry_run: true, ..set_up.config()? };
         let stopper = Stopper::new(config, self.cloud.clone(), Nowhere);
         let summary = stopper.tick(now, Instant::now() + PATIENCE).await;
         let summary = summary.map_err(|error| SetUpError::Unread(of_port(&error)))?;
@@ -85,6 +98,9 @@ impl Account {
         if set_up.is_one_app {
             reports.retain(|report| report.app == set_up.host.as_str());
         }
+        if let Some(id) = &set_up.instance {
+            reports.retain(|report| report.instance == *id);
+        }
         reports.sort_by(|one, other| one.app.cmp(&other.app));
         Ok(reports)
     }
@@ -92,6 +108,8 @@ impl Account {
     /// What the stopper would decide of the one app.
     pub(crate) async fn decision(&self, set_up: &SetUp, now: DateTime<Utc>) -> Result<Report, SetUpError> {
         let mut reports = self.reports(set_up, now).await?;
+        // Of all that the stack serves.
+        reports.retain(|report| report.app == set_up.host.as_str());
         match (reports.pop(), reports.len()) {
             (Some(report), 0) => Ok(report),
             (None, _) => Err(SetUpError::NoInstance(set_up.host.clone())),

@@ -14,7 +14,7 @@ const OBSERVED_WITHIN: TimeDelta = TimeDelta::minutes(3);
 
 impl Account {
     /// The public zone with the longest name that the host's ends in.
-    pub(super) async fn zone(&self, host: &HostName) -> Read<Option<Zone>> {
+    pub(super) async fn zone(&self, host: &str) -> Read<Option<Zone>> {
         const OPERATION: &str = "route53:ListHostedZones";
         let mut best: Option<Zone> = None;
         let mut marker = None;
@@ -23,7 +23,7 @@ impl Account {
             let page = page.map_err(|error| unread(OPERATION, &error))?;
             for zone in page.hosted_zones() {
                 let name = zone.name().trim_end_matches('.').to_ascii_lowercase();
-                let holds = host.as_str() == name || host.as_str().ends_with(&format!(".{name}"));
+                let holds = host == name || host.ends_with(&format!(".{name}"));
                 let is_public = !zone.config().is_some_and(|config| config.private_zone());
                 if holds && is_public && best.as_ref().is_none_or(|best| best.name.len() < name.len()) {
                     best = Some(Zone { id: zone.id().trim_start_matches("/hostedzone/").into(), name });

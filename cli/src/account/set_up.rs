@@ -14,7 +14,9 @@ use crate::doctor::{Stack, Unread};
 pub(crate) struct Of {
     /// A stack of `template.yaml` or of `app/template.yaml`, by its name.
     pub(crate) stack: Option<String>,
-    /// An app's name: without a stack one that was set up by hand, with it one of those that the stack serves.
+    /// The stack that is looked at first where none is named.
+    pub(crate) usual: String,
+    /// An app's name: one of those that the stack serves, or else one that was set up by hand.
     pub(crate) domain: Option<HostName>,
     /// Its instance.
     pub(crate) instance: Option<InstanceId>,
@@ -32,6 +34,8 @@ pub(crate) struct SetUp {
     pub(crate) stack: Option<Stack>,
     /// One app is meant, and not all that the stack serves.
     pub(crate) is_one_app: bool,
+    /// Why it has no stack, where one was looked for.
+    pub(crate) without: Option<String>,
 }
 
 /// Why the set-up cannot be found.
@@ -54,7 +58,16 @@ pub(crate) enum SetUpError {
          catnap plan --days 63 looks as far back as CloudWatch can"
     )]
     NoTraffic(InstanceId, i64),
-    #[error("{1} instances belong to {0}: say which with --domain or --instance")]
+    #[error("{instance} carries the tag catnap:host={host}: leave out --domain, or tag it anew")]
+    Carries { instance: InstanceId, host: HostName },
+    #[error(
+        "the stack {name} is for {host} ({instance}) alone, which its InstanceId says\n\
+         another app with a set-up of its own is meant by --domain without the stack"
+    )]
+    OneApp { name: String, host: HostName, instance: InstanceId },
+    #[error("{instance} is not for this stack: {why}; catnap doctor says how to mend it")]
+    NotFound { instance: InstanceId, why: String },
+    #[error("{1} instances belong to {0}: say which with --instance; catnap doctor says how to mend it")]
     Instances(HostName, usize),
     #[error("{0}: the stack cannot work; catnap doctor says how to mend it")]
     Config(#[from] ConfigError),
@@ -64,7 +77,15 @@ pub(crate) enum SetUpError {
 
 impl SetUp {
     fn by_hand(host: HostName) -> Self {
-        Self { host, instance: None, health_check: None, stopper: None, stack: None, is_one_app: true }
+        Self {
+            host,
+            instance: None,
+            health_check: None,
+            stopper: None,
+            stack: None,
+            is_one_app: true,
+            without: None,
+        }
     }
 
     /// Whether a parameter of the stack names this key, which then stands in the starter's policy.
@@ -88,6 +109,50 @@ impl SetUp {
     }
 }
 
+/// What the operator names beside a stack.
+#[derive(Debug, Clone)]
+struct Asked {
+    domain: Option<HostName>,
+    instance: Option<InstanceId>,
+    /// The name that this instance carries.
+    carries: Option<HostName>,
+}
+
+impl Asked {
+    /// As an app of this stack, if it can be one.
+    fn of(self, stack: SetUp) -> Result<SetUp, SetUpError> {
+        let is_one_app = stack.is_one_app || self.domain.is_some() || self.instance.is_some();
+        if let Some(own) = &stack.instance {
+            let is_other = self.domain.is_some_and(|host| host != stack.host);
+            if is_other || self.instance.is_some_and(|id| id != *own) {
+                let name = stack.stack.map(|stack| stack.name).unwrap_or_default();
+                return Err(SetUpError::OneApp { name, host: stack.host, instance: own.clone() });
+            }
+            return Ok(SetUp { is_one_app, ..stack });
+        }
+        let host = self.host()?.unwrap_or_else(|| stack.host.clone());
+        // Another of its apps has its health check by tag.
+        let health_check = stack.health_check.filter(|_| host == stack.host);
+        Ok(SetUp { host, instance: self.instance, health_check, is_one_app, ..stack })
+    }
+
+    /// As a set-up made by hand.
+    fn by_hand(self, why: impl FnOnce(&HostName) -> String) -> Result<SetUp, SetUpError> {
+        let host = self.host()?.ok_or(SetUpError::NoName)?;
+        Ok(SetUp { instance: self.instance, without: Some(why(&host)), ..SetUp::by_hand(host) })
+    }
+
+    /// The app's name: an instance is not acted on under another than it carries.
+    fn host(&self) -> Result<Option<HostName>, SetUpError> {
+        match (&self.domain, &self.carries, &self.instance) {
+            (Some(domain), Some(host), Some(instance)) if domain != host => {
+                Err(SetUpError::Carries { instance: instance.clone(), host: host.clone() })
+            }
+            (domain, carries, _) => Ok(domain.clone().or_else(|| carries.clone())),
+        }
+    }
+}
+
 /// A stack as CloudFormation tells it.
 struct Described {
     id: String,
@@ -97,33 +162,44 @@ struct Described {
 }
 
 impl Account {
+    /// The set-up that is meant. A stack that is named has to be there, and for that app. Where only an app is named,
+    /// the usual stack is asked first: a set-up that goes by its settings must not be taken for one made by hand.
     pub(crate) async fn set_up(&self, of: Of) -> Result<SetUp, SetUpError> {
-        let Of { stack, domain, instance } = of;
-        let mut set_up = match (stack, domain) {
-            (Some(name), None) => self.stack_or_app(name).await?,
-            (Some(name), Some(host)) => {
-                let of_stack = self.stack_or_app(name).await?;
-                if of_stack.host == host {
-                    of_stack
-                } else {
-                    // Another of its apps has its instance and its health check by tag.
-                    SetUp { host, instance: None, health_check: None, is_one_app: true, ..of_stack }
+        let Of { stack, usual, domain, instance } = of;
+        let is_named = stack.is_some() || (domain.is_none() && instance.is_none());
+        let carries = match &instance {
+            Some(id) => self.carried_by(id, domain.is_none()).await?,
+            None => None,
+        };
+        let asked = Asked { domain, instance, carries };
+        let name = stack.unwrap_or(usual);
+        match self.stack_or_app(name.clone()).await {
+            Ok(stack) if is_named => asked.of(stack),
+            Ok(stack) => {
+                let own = stack.host.clone();
+                match asked.clone().of(stack) {
+                    Ok(set_up) if set_up.host == own || self.finds(&set_up).await => Ok(set_up),
+                    _ => asked.by_hand(|host| format!("the stack {name} is not for {host}")),
                 }
             }
-            (None, Some(host)) => SetUp::by_hand(host),
-            (None, None) => SetUp::by_hand(self.host_of(instance.as_ref()).await?),
-        };
-        set_up.instance = instance.or(set_up.instance);
-        Ok(set_up)
+            Err(error) if is_named => Err(error),
+            Err(error) => asked.by_hand(|_| error.to_string().lines().next().unwrap_or_default().into()),
+        }
     }
 
-    /// The name that an instance carries.
-    async fn host_of(&self, id: Option<&InstanceId>) -> Result<HostName, SetUpError> {
-        let id = id.ok_or(SetUpError::NoName)?;
-        let found = self.cloud.instances(&Targets::One(id.clone())).await;
-        let found = found.map_err(|error| SetUpError::Unread(of_port(&error)))?;
-        let tag = found.first().and_then(|instance| instance.tags.get("catnap:host"));
-        tag.and_then(|host| host.parse().ok()).ok_or(SetUpError::NoName)
+    /// The name that an instance carries. Whoever `needs` it cannot do without.
+    async fn carried_by(&self, id: &InstanceId, needs: bool) -> Result<Option<HostName>, SetUpError> {
+        match self.cloud.instances(&Targets::One(id.clone())).await {
+            Ok(found) => Ok(found.first().and_then(|it| it.tags.get(config::APP_DOMAIN.tag?)?.parse().ok())),
+            Err(error) if needs => Err(SetUpError::Unread(of_port(&error))),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Whether the stack's functions find an instance of this name by its tags.
+    async fn finds(&self, set_up: &SetUp) -> bool {
+        let carriers = self.carriers(set_up).await.unwrap_or_default();
+        set_up.instance.as_ref().map_or(!carriers.own.is_empty(), |id| carriers.own.contains(id))
     }
 
     /// A stack of `template.yaml`, or of `app/template.yaml`: that is one app of the stack that it names.
@@ -159,10 +235,11 @@ impl Account {
         // arn:PARTITION:cloudformation:REGION:ACCOUNT:stack/NAME/ID
         let words: Vec<_> = id.split(':').collect();
         let role = self.resource(client, &name, "StarterRole").await?;
-        let starter_role = match words.as_slice() {
-            [_, partition, _, _, account, ..] => role.map(|role| format!("arn:{partition}:iam::{account}:role/{role}")),
+        let arn = |name: Option<String>, of: fn(&str, &str, &str, &str) -> String| match words.as_slice() {
+            [_, partition, _, region, account, ..] => name.map(|name| of(partition, region, account, &name)),
             _ => None,
         };
+        let starter_role = arn(role, |partition, _, account, name| format!("arn:{partition}:iam::{account}:role/{name}"));
         let health_check = outputs.get("HealthCheckId").cloned();
         let config = Config::read(|variable| {
             let setting = SETTINGS.iter().find(|setting| setting.variable == Some(variable))?;
@@ -173,8 +250,15 @@ impl Account {
         });
         let instance = parameters.get("InstanceId").and_then(|id| id.parse().ok());
         let stopper = outputs.get("StopperFunction").cloned();
-        let stack = Some(Stack { name, status, parameters, config, starter_role });
-        Ok(SetUp { host, instance, health_check, stopper, stack, is_one_app: false })
+        let stopper_arn = arn(stopper.clone(), |partition, region, account, name| {
+            format!("arn:{partition}:lambda:{region}:{account}:function:{name}")
+        });
+        // The output is the queue's address, which ends in its name.
+        let queue = outputs.get("LostTicksQueue").and_then(|url| url.rsplit('/').next()).map(Into::into);
+        let lost_ticks =
+            arn(queue, |partition, region, account, name| format!("arn:{partition}:sqs:{region}:{account}:{name}"));
+        let stack = Some(Stack { name, status, parameters, config, starter_role, stopper: stopper_arn, lost_ticks });
+        Ok(SetUp { host, instance, health_check, stopper, stack, is_one_app: false, without: None })
     }
 
     async fn describe(&self, client: &aws_sdk_cloudformation::Client, name: &str) -> Result<Described, SetUpError> {

@@ -27,12 +27,17 @@ pub(super) fn deploy(facts: &Facts, parameters: &[(&str, &str)]) -> Option<Strin
 fn session(facts: &Facts) -> String {
     let region = format!(" --region {}", facts.region);
     match &facts.profile {
-        Some(profile) if profile.contains(|it: char| !it.is_alphanumeric() && !"-_.@/+".contains(it)) => {
-            format!("{region} --profile '{}'", profile.replace('\'', r"'\''"))
-        }
-        Some(profile) => format!("{region} --profile {profile}"),
+        Some(profile) => format!("{region} --profile {}", word(profile)),
         None => region,
     }
+}
+
+/// One word for a shell.
+pub(super) fn word(text: &str) -> String {
+    if text.is_empty() || text.contains(|it: char| !it.is_alphanumeric() && !"-_.@/+:,=".contains(it)) {
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    text.into()
 }
 
 /// Makes or replaces a record of the app's name. A primary one comes out right in all that is known, so that of two

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use shared::config::{Config, ConfigError};
+use shared::config::{self, Config, ConfigError};
 use shared::model::{HostName, Instance, InstanceId};
+use shared::overrides::{Overrides, overrides};
 use shared::steer::Stance;
 
 /// What was read, or why it could not be.
@@ -37,13 +38,15 @@ pub struct Facts {
     pub records: Read<Vec<Record>>,
     /// The primary record's health check, or the stack's while there is no such record.
     pub health_check: Read<Option<Check>>,
+    /// The stack's own health check: mostly the same.
+    pub stacks_check: Read<Option<Check>>,
     /// API Gateway's custom domain of the app's name.
     pub domain: Read<Option<Domain>>,
     /// The custom domain's certificate.
     pub certificate: Read<Option<Certificate>>,
     /// What answers behind API Gateway; none when there is nobody to ask.
     pub gate: Option<Gate>,
-    /// The instances that carry the tag `catnap:host` with this name.
+    /// The instances that carry the tag `catnap:host` with this name, of the stack's own fleet.
     pub carriers: Read<Vec<InstanceId>>,
     /// The instance behind the name.
     pub machine: Read<Option<Machine>>,
@@ -257,6 +260,10 @@ pub struct Stack {
     pub config: Result<Config, ConfigError>,
     /// The starter's role, by ARN.
     pub starter_role: Option<String>,
+    /// The stopper's function, by ARN.
+    pub stopper: Option<String>,
+    /// The queue for ticks that do not reach it, by ARN.
+    pub lost_ticks: Option<String>,
 }
 
 /// A schedule of EventBridge Scheduler.
@@ -270,6 +277,8 @@ pub struct Schedule {
     pub enabled: bool,
     /// When, such as `rate(1 hour)`.
     pub expression: String,
+    /// All else that it has, by the options of `aws scheduler update-schedule`: an update replaces the whole.
+    pub rest: Vec<(&'static str, String)>,
 }
 
 impl Facts {
@@ -309,5 +318,30 @@ impl Facts {
 
     pub(crate) fn zone(&self) -> Option<&Zone> {
         self.zone.as_ref().ok()?.as_ref()
+    }
+
+    pub(crate) fn stacks_check(&self) -> Option<&Check> {
+        self.stacks_check.as_ref().ok()?.as_ref()
+    }
+
+    /// What the stack's functions read from its parameters.
+    pub(crate) fn config(&self) -> Option<&Config> {
+        self.stack.as_ref()?.config.as_ref().ok()
+    }
+
+    /// The stack's functions find the instance by its tags.
+    pub(crate) fn is_found_by_tag(&self) -> bool {
+        self.config().is_some_and(|config| config.instance_id.is_none())
+    }
+
+    /// What holds for the instance: by the stack's settings or else by the defaults, and by its tags.
+    pub(crate) fn overrides(&self) -> Option<Overrides> {
+        let by_hand = || {
+            let host = config::APP_DOMAIN.variable;
+            Config::read(|name| (Some(name) == host).then(|| self.host.to_string())).ok()
+        };
+        let config = self.config().cloned().or_else(by_hand)?;
+        let is_stacks_own = self.host == config.app_domain;
+        Some(overrides(&config, &self.machine()?.instance, is_stacks_own, self.now))
     }
 }

@@ -1,10 +1,12 @@
 //! The health check: it has to see the instance itself, and nothing else.
 
+use shared::config;
 use shared::model::InstanceState;
+use shared::overrides::HealthCheckRef;
 use shared::steer::{self, Stance};
 
-use super::commands::{address as address_of, aws, upsert_primary};
-use super::{Check, Facts, Failover, Finding};
+use super::commands::{address as address_of, aws, deploy, upsert_primary};
+use super::{Check, Facts, Failover, Finding, Machine};
 
 pub(super) fn missing(facts: &Facts) -> Option<Finding> {
     let record = facts.half(Failover::Primary)?;
@@ -16,14 +18,73 @@ pub(super) fn missing(facts: &Facts) -> Option<Finding> {
             "health-check",
             format!("the primary record's health check {id} does not exist"),
             why,
-            make_and_put(facts),
+            put_another(facts),
         )),
         (None, _) => Some(Finding::error(
             "health-check",
             "the primary record has no health check".to_owned(),
             why,
-            make_and_put(facts),
+            put_another(facts),
         )),
+    }
+}
+
+/// The stopper goes by the stack's own health check, or by that of the tag: it has to be the one that leads visitors.
+pub(super) fn of_stopper(facts: &Facts) -> Option<Finding> {
+    let (config, record) = (facts.config()?, facts.half(Failover::Primary)?);
+    let leads = record.health_check.as_deref()?;
+    // What puts another health check into the record, or tags the instance, mends this as well.
+    let is_told = [missing, by_name, kind].iter().any(|check| check(facts).is_some());
+    if is_told || super::instance::missing(facts).is_some() {
+        return None;
+    }
+    let Machine { instance, .. } = facts.machine()?;
+    let goes_by = match facts.overrides()?.health_check {
+        HealthCheckRef::Id(id) if id.as_str() == leads => return None,
+        HealthCheckRef::MeantNone => return None,
+        HealthCheckRef::Id(id) => format!("the stopper goes by the health check {id}"),
+        HealthCheckRef::Unknown => format!("the stopper knows no health check of {}", instance.id),
+    };
+    let is_tagged = config::HEALTH_CHECK_ID.tag.is_some_and(|tag| instance.tags.contains_key(tag));
+    let own = facts.stacks_check().filter(|_| facts.host == config.app_domain);
+    let mend = match own {
+        Some(own) if !(facts.is_found_by_tag() && is_tagged) && own.id != leads => vec![upsert_primary(facts, &own.id)],
+        _ if facts.is_found_by_tag() => {
+            let id = &instance.id;
+            vec![aws(facts, &format!("ec2 create-tags --resources {id} --tags Key=catnap:health-check,Value={leads}"))]
+        }
+        _ => make_the_stacks_own(facts),
+    };
+    Some(Finding::error(
+        "health-check-of-stopper",
+        format!("{goes_by}, and the primary record by {leads}"),
+        "Whether a visit could wake it again is seen in the health check. By another, or by none, the stopper keeps it \
+         awake, or stops it where nobody could wake it.",
+        mend,
+    ))
+}
+
+/// The stack makes a health check anew when its interval is another, and gives the record that one.
+fn make_the_stacks_own(facts: &Facts) -> Vec<String> {
+    let key = "HealthCheckInterval";
+    let is_10 = facts.stack.iter().any(|stack| stack.parameters.get(key).is_some_and(|seconds| seconds == "10"));
+    let seconds = if is_10 { "30" } else { "10" };
+    deploy(facts, &[(key, seconds)]).into_iter().collect()
+}
+
+/// The stack's own health check for the record, if it will do; else a new one.
+fn put_another(facts: &Facts) -> Vec<String> {
+    let config = facts.config();
+    let leads = facts.half(Failover::Primary).and_then(|record| record.health_check.as_deref());
+    match facts.stacks_check() {
+        Some(check) if connects(check) && check.address.is_some() && Some(check.id.as_str()) != leads => {
+            vec![upsert_primary(facts, &check.id)]
+        }
+        // The functions go by the stack's own, and it is gone.
+        None if leads.is_some() && leads == config.and_then(|it| it.health_check_id.as_ref()).map(|id| id.as_str()) => {
+            make_the_stacks_own(facts)
+        }
+        _ => make_and_put(facts),
     }
 }
 
@@ -73,7 +134,7 @@ pub(super) fn by_name(facts: &Facts) -> Option<Finding> {
     let name = check.name.as_deref().unwrap_or_default();
     let own = name.trim_end_matches('.').eq_ignore_ascii_case(facts.host.as_str());
     // A check that was made without an address takes none later (Route 53 API Reference, UpdateHealthCheck).
-    let mend = make_and_put(facts);
+    let mend = put_another(facts);
     if own {
         return Some(Finding::error(
             "health-check-loop",
@@ -112,7 +173,7 @@ pub(super) fn kind(facts: &Facts) -> Option<Finding> {
         "health-check-type",
         format!("the health check {} is of type {}: no checker connects to the instance", check.id, check.kind),
         "It has to turn unhealthy at a stop and healthy when the app answers, by itself.",
-        make_and_put(facts),
+        put_another(facts),
     ))
 }
 
@@ -166,7 +227,7 @@ pub(super) fn protocol(facts: &Facts) -> Option<Finding> {
     let port = check.port?;
     let (speaks, mend) = match (check.kind.as_str(), port) {
         ("HTTPS" | "HTTPS_STR_MATCH", 80) => ("HTTP", update(facts, check, "--port 443")),
-        ("HTTP" | "HTTP_STR_MATCH", 443) => ("HTTPS", make_and_put(facts)),
+        ("HTTP" | "HTTP_STR_MATCH", 443) => ("HTTPS", off_443(facts, check)),
         _ => return None,
     };
     Some(Finding::error(
@@ -175,6 +236,21 @@ pub(super) fn protocol(facts: &Facts) -> Option<Finding> {
         "It fails for ever: the instance would wake, and yet no visitor would get through.",
         mend,
     ))
+}
+
+/// The stack's own is put back to the stack's port; another is made anew with TLS, which cannot be given to it later.
+fn off_443(facts: &Facts, check: &Check) -> Vec<String> {
+    let own = facts.stack.as_ref().filter(|_| {
+        let id = facts.config().and_then(|config| config.health_check_id.as_ref());
+        id.is_some_and(|id| id.as_str() == check.id)
+    });
+    match own {
+        Some(stack) => {
+            let port = stack.parameters.get("HealthCheckPort").map_or("8080", String::as_str);
+            update(facts, check, &format!("--port {port}"))
+        }
+        None => put_another(facts),
+    }
 }
 
 pub(super) fn server_name(facts: &Facts) -> Option<Finding> {

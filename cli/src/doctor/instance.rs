@@ -2,24 +2,87 @@
 
 use chrono::TimeDelta;
 use shared::config;
-use shared::model::{Hold, InstanceState};
-use shared::overrides;
+use shared::model::{Hold, Instance, InstanceState};
 
 use super::commands::{aws, deploy};
-use super::{CustomerKey, Facts, Finding, Severity};
+use super::{CustomerKey, Facts, Failover, Finding, Machine, Severity};
 
 pub(super) fn missing(facts: &Facts) -> Option<Finding> {
-    if facts.machine.as_ref().ok()?.is_some() || facts.carriers.as_ref().ok()?.len() > 1 {
+    let (machine, carriers) = (facts.machine.as_ref().ok()?, facts.carriers.as_ref().ok()?);
+    if let Some(Machine { instance, .. }) = machine {
+        return not_found(facts, instance).filter(|_| carriers.is_empty());
+    }
+    if carriers.len() > 1 {
         return None;
     }
-    let tag = format!("ec2 create-tags --resources INSTANCE_ID --tags Key=catnap:host,Value={}", facts.host);
+    let why = "There is nothing to wake. It is found by the stack's InstanceId, by its tag catnap:host, or by the \
+               Elastic IP of the primary record.";
+    let what = match facts.config().and_then(|config| config.instance_id.as_ref()) {
+        Some(id) => format!("there is no instance {id} in {}, which the stack has for {}", facts.region, facts.host),
+        None => format!("no instance in {} belongs to {}", facts.region, facts.host),
+    };
+    let mend = if facts.stack.is_none() || facts.is_found_by_tag() {
+        vec![tag(facts, "INSTANCE_ID")]
+    } else {
+        // No tag counts beside an InstanceId.
+        let is_new = facts.stack.iter().any(|stack| stack.parameters.get("Host").is_some_and(|host| host == "new"));
+        let existing = is_new.then_some(("Host", "existing"));
+        let more = [("InstanceId", "INSTANCE_ID"), ("ElasticIp", "ELASTIC_IP")];
+        let deploy = deploy(facts, &existing.into_iter().chain(more).collect::<Vec<_>>()).unwrap_or_default();
+        if is_new {
+            vec![
+                "# this gives up the stack's own host and its address: first see what is left of its disk".into(),
+                format!("# {deploy}"),
+            ]
+        } else {
+            vec![deploy]
+        }
+    };
+    Some(Finding::error("instance", what, why, mend))
+}
+
+/// The instance is there, and the stack's functions do not find it, for it lacks tags.
+fn not_found(facts: &Facts, instance: &Instance) -> Option<Finding> {
+    let config = facts.config().filter(|config| config.instance_id.is_none())?;
+    let is_host = config::APP_DOMAIN.tag.and_then(|tag| instance.tags.get(tag)).is_some_and(|it| it == facts.host.as_str());
+    if is_host && config.is_for(instance) {
+        return None;
+    }
+    let lacks = if is_host {
+        not_of_fleet(config.fleet.as_deref())
+    } else {
+        format!("it lacks the tag catnap:host={}", facts.host)
+    };
+    let surplus = (config.fleet.is_none() && instance.tags.contains_key("catnap:fleet"))
+        .then(|| aws(facts, &format!("ec2 delete-tags --resources {} --tags Key=catnap:fleet", instance.id)));
     Some(Finding::error(
         "instance",
-        format!("no instance in {} belongs to {}", facts.region, facts.host),
-        "There is nothing to wake. It is found by the stack's InstanceId, by its tag catnap:host, or by the Elastic IP \
-         of the primary record.",
-        vec![aws(facts, &tag)],
+        format!("the stack does not find {}: {lacks}", instance.id),
+        "There is nothing to wake. Without an InstanceId the functions know an instance by its tags alone.",
+        surplus.into_iter().chain([tag(facts, instance.id.as_str())]).collect(),
     ))
+}
+
+/// Why an instance that carries the name is none of this stack's.
+pub(crate) fn not_of_fleet(fleet: Option<&str>) -> String {
+    match fleet {
+        Some(fleet) => format!("it carries the name, but not catnap:fleet={fleet}"),
+        None => "it carries the name, but a catnap:fleet as well, and the stack has no Fleet".into(),
+    }
+}
+
+/// All the tags by which the stack's functions find an instance, and its health check.
+fn tag(facts: &Facts, id: &str) -> String {
+    let mut words = format!("ec2 create-tags --resources {id} --tags Key=catnap:host,Value={}", facts.host);
+    let config = facts.config();
+    if let Some(fleet) = config.and_then(|config| config.fleet.as_ref()) {
+        words += &format!(" Key=catnap:fleet,Value={fleet}");
+    }
+    if config.is_some_and(|config| config.app_domain != facts.host) {
+        let check = facts.half(Failover::Primary).and_then(|record| record.health_check.as_deref());
+        words += &format!(" Key=catnap:health-check,Value={}", check.unwrap_or("HEALTH_CHECK_ID"));
+    }
+    aws(facts, &words)
 }
 
 pub(super) fn carriers(facts: &Facts) -> Option<Finding> {
@@ -162,12 +225,7 @@ pub(super) fn failed_start(facts: &Facts) -> Option<Finding> {
 
 pub(super) fn tags(facts: &Facts) -> Option<Finding> {
     let instance = &facts.machine()?.instance;
-    let config = facts.stack.as_ref().and_then(|stack| stack.config.as_ref().ok()).cloned();
-    let config = config.or_else(|| {
-        let host = config::APP_DOMAIN.variable;
-        config::Config::read(|name| (Some(name) == host).then(|| facts.host.to_string())).ok()
-    })?;
-    let warnings = overrides::overrides(&config, instance, true, facts.now).warnings;
+    let warnings = facts.overrides()?.warnings;
     if warnings.is_empty() {
         return None;
     }
@@ -194,8 +252,8 @@ pub(super) fn hold(facts: &Facts) -> Option<Finding> {
 }
 
 pub(super) fn monitoring(facts: &Facts) -> Option<Finding> {
-    let (instance, config) = (&facts.machine()?.instance, facts.stack.as_ref()?.config.as_ref().ok()?);
-    let idle = overrides::overrides(config, instance, true, facts.now).policy.idle;
+    facts.config()?;
+    let (instance, idle) = (&facts.machine()?.instance, facts.overrides()?.policy.idle);
     // Three datapoints are the least that can tell a gap from quiet.
     if instance.detailed_monitoring || idle >= TimeDelta::minutes(15) {
         return None;

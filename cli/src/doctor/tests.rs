@@ -22,11 +22,12 @@ fn address() -> Option<IpAddr> {
 }
 
 fn config(settings: &[(&str, &str)]) -> Result<Config, shared::config::ConfigError> {
-    let all: Vec<_> = [("CATNAP_APP_DOMAIN", "app.example.com"), ("CATNAP_INSTANCE_ID", "i-0123456789abcdef0")]
-        .iter()
-        .chain(settings)
-        .copied()
-        .collect();
+    let of_stack = [
+        ("CATNAP_APP_DOMAIN", "app.example.com"),
+        ("CATNAP_INSTANCE_ID", "i-0123456789abcdef0"),
+        ("CATNAP_HEALTH_CHECK_ID", "check-1"),
+    ];
+    let all: Vec<_> = of_stack.iter().chain(settings).copied().collect();
     Config::read(|name| all.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| (*value).into()))
 }
 
@@ -44,6 +45,19 @@ fn well() -> Facts {
     };
     let alias = Alias { name: TARGET.into(), zone: "Z1U9ULNL0V5AJ3".into(), evaluates_health: false };
     let arn = "arn:aws:acm:eu-central-1:123456789012:certificate/6d7b9b8a-0000-4000-8000-000000000000";
+    let check = Check {
+        id: "check-1".into(),
+        kind: "HTTP".into(),
+        address: address(),
+        name: Some("app.example.com".into()),
+        port: Some(8080),
+        path: Some("/".into()),
+        sni: false,
+        disabled: false,
+        inverted: false,
+        stance: Stance::Checked,
+        healthy: Some(true),
+    };
     Facts {
         now,
         region: "eu-central-1".into(),
@@ -59,19 +73,8 @@ fn well() -> Facts {
             },
             Record { alias: Some(alias), ..record("starter", Failover::Secondary) },
         ]),
-        health_check: Ok(Some(Check {
-            id: "check-1".into(),
-            kind: "HTTP".into(),
-            address: address(),
-            name: Some("app.example.com".into()),
-            port: Some(8080),
-            path: Some("/".into()),
-            sni: false,
-            disabled: false,
-            inverted: false,
-            stance: Stance::Checked,
-            healthy: Some(true),
-        })),
+        health_check: Ok(Some(check.clone())),
+        stacks_check: Ok(Some(check)),
         domain: Ok(Some(Domain {
             target: TARGET.into(),
             zone: "Z1U9ULNL0V5AJ3".into(),
@@ -121,12 +124,15 @@ fn well() -> Facts {
             parameters: BTreeMap::new(),
             config: config(&[]),
             starter_role: Some("arn:aws:iam::123456789012:role/catnap-StarterRole-1".into()),
+            stopper: Some("arn:aws:lambda:eu-central-1:123456789012:function:catnap-Stopper-1".into()),
+            lost_ticks: Some("arn:aws:sqs:eu-central-1:123456789012:catnap-LostTicks-1".into()),
         }),
         schedule: Ok(Some(Schedule {
             name: "StopperTick".into(),
             group: "default".into(),
             enabled: true,
             expression: "rate(1 hour)".into(),
+            rest: vec![("flexible-time-window", r#"{"Mode":"OFF"}"#.into()), ("description", "the app's".into())],
         })),
     }
 }
@@ -160,6 +166,15 @@ fn instance(facts: &mut Facts) -> &mut Instance {
 }
 fn set(facts: &mut Facts, settings: &[(&str, &str)]) {
     facts.stack.as_mut().unwrap().config = config(settings);
+}
+/// The stack's own app is another, and it finds this one by its tags.
+fn one_of_more_apps(facts: &mut Facts) {
+    let of_pair = [("CATNAP_INSTANCE_ID", ""), ("CATNAP_APP_DOMAIN", "own.example.com"), ("CATNAP_FLEET", "prod")];
+    set(facts, &[&of_pair[..], &[("CATNAP_HEALTH_CHECK_ID", "check-of-own")]].concat());
+    facts.stacks_check = Ok(None);
+    let tags = [("host", "app.example.com"), ("fleet", "prod"), ("health-check", "check-1")];
+    instance(facts).tags = tags.map(|(key, value)| (format!("catnap:{key}"), value.into())).into();
+    facts.carriers = Ok(vec![instance(facts).id.clone()]);
 }
 fn schedule(facts: &mut Facts) -> &mut Schedule {
     facts.schedule.as_mut().unwrap().as_mut().unwrap()
@@ -238,6 +253,23 @@ const BROKEN: &[(&str, bool, Break)] = &[
         (health(it).kind, health(it).port) = ("HTTPS".into(), Some(443));
     }),
     ("unhealthy", true, |it| health(it).healthy = Some(false)),
+    ("health-check-of-stopper", true, |it| {
+        records(it)[0].health_check = Some("check-2".into());
+        health(it).id = "check-2".into();
+    }),
+    ("health-check-of-stopper", true, |it| {
+        records(it)[0].health_check = Some("check-2".into());
+        health(it).id = "check-2".into();
+        it.stacks_check = Ok(None);
+    }),
+    ("health-check-of-stopper", true, |it| {
+        one_of_more_apps(it);
+        instance(it).tags.remove("catnap:health-check");
+    }),
+    ("health-check-of-stopper", true, |it| {
+        one_of_more_apps(it);
+        instance(it).tags.insert("catnap:health-check".into(), "check-2".into());
+    }),
     ("domain", true, |it| (it.domain, it.certificate, it.gate) = (Ok(None), Ok(None), None)),
     ("domain-regional", true, |it| domain(it).regional = false),
     ("mapping", true, |it| domain(it).mappings.clear()),
@@ -259,6 +291,12 @@ const BROKEN: &[(&str, bool, Break)] = &[
     ("waiting-page", true, |it| it.gate = Some(Gate::Status(404))),
     ("waiting-page", true, |it| it.gate = Some(Gate::Unreachable("the connection is refused".into()))),
     ("instance", true, |it| it.machine = Ok(None)),
+    ("instance", true, |it| set(it, &[("CATNAP_INSTANCE_ID", "")])),
+    ("instance", true, |it| {
+        one_of_more_apps(it);
+        instance(it).tags.remove("catnap:fleet");
+        it.carriers = Ok(Vec::new());
+    }),
     ("one-instance", true, |it| {
         it.carriers = Ok(vec!["i-0123456789abcdef0".parse().unwrap(), "i-0123456789abcdef1".parse().unwrap()]);
     }),
@@ -341,6 +379,11 @@ fn a_right_set_up_has_no_finding_asleep_or_awake_with_a_stack_or_without() {
     let mut by_cidr = well();
     machine(&mut by_cidr).ingress.as_mut().unwrap()[1].from = Source::Some("15.177.0.0/18".into());
     assert_eq!(names(&by_cidr), [""; 0], "the checkers get in, as their own word says");
+    let mut of_more = well();
+    one_of_more_apps(&mut of_more);
+    assert_eq!(names(&of_more), [""; 0]);
+    instance(&mut of_more).tags.insert("catnap:health-check".into(), "none".into());
+    assert_eq!(names(&of_more), [""; 0], "that is meant");
     machine(&mut with_others).customer_keys =
         Ok(vec![CustomerKey { volume: "vol-1".into(), key: "arn:aws:kms:x".into(), granted: Some(true) }]);
     assert_eq!(names(&with_others), [""; 0]);

@@ -1,10 +1,9 @@
 //! The stack and its ticks: that the stopper is called, and what it goes by.
 
 use chrono::TimeDelta;
-use shared::overrides;
 
-use super::commands::{aws, deploy, sam};
-use super::{Facts, Finding, Machine};
+use super::commands::{aws, deploy, sam, word};
+use super::{Facts, Finding, Stack};
 
 pub(super) fn stack(facts: &Facts) -> Option<Finding> {
     let stack = facts.stack.as_ref()?;
@@ -40,30 +39,63 @@ pub(super) fn schedule(facts: &Facts) -> Option<Finding> {
         "schedule",
         "no schedule calls the stopper",
         "Nothing ever naps.",
-        vec![sam(facts, stack), "# if that changes nothing, delete and deploy it anew".into()],
+        make_schedule(facts, stack),
     ))
+}
+
+/// CloudFormation makes nothing anew that somebody has deleted, so it is made by hand, and under its old name, by
+/// which the stack has it again.
+fn make_schedule(facts: &Facts, stack: &Stack) -> Vec<String> {
+    let names = format!(
+        "cloudformation describe-stack-resources --stack-name {} --output text --query \
+         \"StackResources[?starts_with(LogicalResourceId, 'StopperTick')].[LogicalResourceId, PhysicalResourceId]\"",
+        stack.name
+    );
+    let function = stack.stopper.as_deref().unwrap_or("STOPPER_ARN");
+    let role = match function.split(':').collect::<Vec<_>>().as_slice() {
+        [_, partition, _, _, account, ..] => format!("arn:{partition}:iam::{account}:role/ROLE_NAME"),
+        _ => "ROLE_ARN".into(),
+    };
+    // As template.yaml has it.
+    let mut target = serde_json::json!({
+        "Arn": function, "RoleArn": role,
+        "RetryPolicy": {"MaximumEventAgeInSeconds": 900, "MaximumRetryAttempts": 5},
+    });
+    if let Some(queue) = &stack.lost_ticks {
+        target["DeadLetterConfig"] = serde_json::json!({"Arn": queue});
+    }
+    let expression = stack.parameters.get("Schedule").map_or("rate(1 hour)", String::as_str);
+    let create = format!(
+        "scheduler create-schedule --name SCHEDULE_NAME --schedule-expression {} \
+         --flexible-time-window '{{\"Mode\":\"OFF\"}}' --target {}",
+        word(expression),
+        word(&target.to_string())
+    );
+    vec![
+        aws(facts, &names),
+        "# with what this prints for StopperTick as SCHEDULE_NAME, and for StopperTickRole as ROLE_NAME:".into(),
+        aws(facts, &create),
+    ]
 }
 
 pub(super) fn schedule_enabled(facts: &Facts) -> Option<Finding> {
     let schedule = facts.schedule.as_ref().ok()?.as_ref().filter(|schedule| !schedule.enabled)?;
-    // EventBridge Scheduler has no call that only enables: an update replaces all.
-    let stack = facts.stack.as_ref().map_or("STACK", |stack| stack.name.as_str());
+    // EventBridge Scheduler has no call that only enables: an update replaces all, and what it does not name is lost.
+    let all = [("name", &schedule.name), ("group-name", &schedule.group), ("schedule-expression", &schedule.expression)];
+    let all = all.into_iter().chain(schedule.rest.iter().map(|(option, value)| (*option, value)));
+    let all: String = all.map(|(option, value)| format!(" --{option} {}", word(value))).collect();
     Some(Finding::error(
         "schedule-enabled",
         format!("the schedule {} is disabled", schedule.name),
         "The stopper is not called: nothing naps.",
-        vec![format!(
-            "# enable {} in the console (EventBridge, Schedules, group {}), or deploy the stack {stack} anew",
-            schedule.name, schedule.group
-        )],
+        vec![aws(facts, &format!("scheduler update-schedule --state ENABLED{all}"))],
     ))
 }
 
 pub(super) fn idle_minutes(facts: &Facts) -> Option<Finding> {
-    let config = facts.stack.as_ref()?.config.as_ref().ok()?;
+    let config = facts.config()?;
     let schedule = facts.schedule.as_ref().ok()?.as_ref()?;
-    let of_tag = |machine: &Machine| overrides::overrides(config, &machine.instance, true, facts.now).policy.idle;
-    let idle = facts.machine().map_or(config.policy.idle, of_tag);
+    let idle = facts.overrides().map_or(config.policy.idle, |overrides| overrides.policy.idle);
     let period = period(&schedule.expression).filter(|period| idle < *period)?;
     Some(Finding::warning(
         "idle-minutes",

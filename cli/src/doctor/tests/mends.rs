@@ -44,6 +44,104 @@ fn each_command_is_for_the_region_and_the_profile_that_was_looked_with() {
     }
 }
 
+fn mend(break_it: impl Fn(&mut Facts)) -> Vec<String> {
+    let mut facts = well();
+    break_it(&mut facts);
+    let [finding] = examine(&facts).try_into().unwrap();
+    finding.mend
+}
+
+const OF_AWS: &str = "--region eu-central-1";
+const DEPLOY: &str = "sam deploy --stack-name catnap --region eu-central-1 --parameter-overrides";
+
+#[test]
+fn a_record_without_a_health_check_gets_the_stack_s_and_no_second_one_is_made() {
+    let lacks = mend(|it| records(it)[0].health_check = None);
+    assert_eq!(change_batch(&lacks[0])["Changes"][0]["ResourceRecordSet"]["HealthCheckId"], "check-1");
+    let another = mend(|it| {
+        records(it)[0].health_check = Some("check-2".into());
+        it.health_check = Ok(None);
+    });
+    assert_eq!((another, lacks.len()), (lacks, 1));
+    let by_name = mend(|it| {
+        records(it)[0].health_check = Some("check-2".into());
+        (health(it).id, health(it).address) = ("check-2".into(), None);
+    });
+    assert_eq!(change_batch(&by_name[0])["Changes"][0]["ResourceRecordSet"]["HealthCheckId"], "check-1");
+    let gone = mend(|it| (it.health_check, it.stacks_check) = (Ok(None), Ok(None)));
+    assert_eq!(gone, [format!("{DEPLOY} HealthCheckInterval=10")], "the functions go by the stack's own alone");
+}
+
+#[test]
+fn the_stopper_goes_by_the_check_that_leads_visitors() {
+    let leads_by_another = |it: &mut Facts| {
+        records(it)[0].health_check = Some("check-2".into());
+        health(it).id = "check-2".into();
+    };
+    let [command] = mend(leads_by_another).try_into().unwrap();
+    assert_eq!(change_batch(&command)["Changes"][0]["ResourceRecordSet"]["HealthCheckId"], "check-1");
+    let tag = format!(
+        "aws ec2 create-tags --resources i-0123456789abcdef0 --tags Key=catnap:health-check,Value=check-1 {OF_AWS}"
+    );
+    let untagged = mend(|it| {
+        one_of_more_apps(it);
+        instance(it).tags.remove("catnap:health-check");
+    });
+    assert_eq!(untagged, [tag]);
+    let gone = mend(|it| {
+        leads_by_another(it);
+        it.stacks_check = Ok(None);
+        it.stack.as_mut().unwrap().parameters.insert("HealthCheckInterval".into(), "10".into());
+    });
+    assert_eq!(gone, [format!("{DEPLOY} HealthCheckInterval=30")]);
+}
+
+#[test]
+fn an_instance_is_found_again_by_what_the_stack_goes_by() {
+    assert_eq!(mend(|it| it.machine = Ok(None)), [format!("{DEPLOY} InstanceId=INSTANCE_ID ElasticIp=ELASTIC_IP")]);
+    let new = mend(|it| {
+        it.stack.as_mut().unwrap().parameters.insert("Host".into(), "new".into());
+        it.machine = Ok(None);
+    });
+    assert!(new.iter().all(|line| line.starts_with("# ")), "{new:?}");
+    let of_more = mend(|it| {
+        one_of_more_apps(it);
+        (it.machine, it.carriers) = (Ok(None), Ok(Vec::new()));
+    });
+    let tags = "Key=catnap:host,Value=app.example.com Key=catnap:fleet,Value=prod Key=catnap:health-check,Value=check-1";
+    assert_eq!(of_more, [format!("aws ec2 create-tags --resources INSTANCE_ID --tags {tags} {OF_AWS}")]);
+    let by_hand = mend(|it| (it.stack, it.schedule, it.machine) = (None, Ok(None), Ok(None)));
+    assert!(by_hand[0].contains("--tags Key=catnap:host,Value=app.example.com --region"));
+    let mut of_another_fleet = well();
+    set(&mut of_another_fleet, &[("CATNAP_INSTANCE_ID", "")]);
+    instance(&mut of_another_fleet).tags =
+        [("catnap:host", "app.example.com"), ("catnap:fleet", "prod")].map(|(key, it)| (key.into(), it.into())).into();
+    let finding = examine(&of_another_fleet).remove(0);
+    assert!(finding.what.ends_with("a catnap:fleet as well, and the stack has no Fleet"), "{}", finding.what);
+    assert!(finding.mend[0].contains("delete-tags --resources i-0123456789abcdef0 --tags Key=catnap:fleet "));
+}
+
+#[test]
+fn a_schedule_is_enabled_with_all_that_it_has_and_made_anew_without_taking_the_stack_down() {
+    let rest = r#"--flexible-time-window '{"Mode":"OFF"}' --description 'the app'\''s'"#;
+    assert_eq!(
+        mend(|it| schedule(it).enabled = false),
+        [format!(
+            "aws scheduler update-schedule --state ENABLED --name StopperTick --group-name default \
+             --schedule-expression 'rate(1 hour)' {rest} {OF_AWS}"
+        )]
+    );
+    let made = mend(|it| {
+        it.stack.as_mut().unwrap().parameters.insert("Schedule".into(), "rate(5 minutes)".into());
+        it.schedule = Ok(None);
+    });
+    let target: serde_json::Value = serde_json::from_str(made[2].split('\'').nth(5).unwrap()).unwrap();
+    assert_eq!(target["Arn"], "arn:aws:lambda:eu-central-1:123456789012:function:catnap-Stopper-1");
+    assert_eq!(target["RoleArn"], "arn:aws:iam::123456789012:role/ROLE_NAME");
+    assert_eq!(target["DeadLetterConfig"]["Arn"], "arn:aws:sqs:eu-central-1:123456789012:catnap-LostTicks-1");
+    assert!(made[2].contains("--schedule-expression 'rate(5 minutes)'") && !made.concat().contains("delete"));
+}
+
 fn change_batch(command: &str) -> serde_json::Value {
     serde_json::from_str(command.split('\'').nth(1).unwrap()).unwrap()
 }
@@ -114,8 +212,14 @@ fn a_start_that_failed_is_told_where_the_key_may_or_may_not_be_why() {
 }
 
 #[test]
-fn a_check_without_tls_at_its_port_is_made_anew_with_it() {
+fn a_check_without_tls_at_its_port_is_made_anew_with_it_unless_it_is_the_stack_s_own() {
+    let put_back = mend(|it| health(it).port = Some(443));
+    assert_eq!(
+        put_back,
+        [format!("aws route53 update-health-check --health-check-id check-1 --port 8080 {OF_AWS}")]
+    );
     let mut facts = well();
+    (facts.stack, facts.schedule, facts.stacks_check) = (None, Ok(None), Ok(None));
     health(&mut facts).port = Some(443);
     let mend = examine(&facts).remove(0).mend;
     let config = change_batch(&mend[0]);
