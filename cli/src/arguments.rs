@@ -57,9 +57,10 @@ Who woke it? The starter's log has the class of each request that did:
     Status {
         #[command(flatten)]
         of: Of,
-        /// Look again every 30 seconds
-        #[arg(long)]
-        watch: bool,
+        /// Look again and again: every 30 seconds (metrics come no faster), or as often as is said
+        #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "30",
+            value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        watch: Option<u64>,
         /// How to print it
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,

@@ -1,6 +1,6 @@
 //! The commands that look at an account, or act in it.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use shared::config::{self, Handoff};
 use shared::model::{Hold, InstanceState};
 use starter::HttpApp;
@@ -10,12 +10,10 @@ use crate::arguments::{Command, Of, Output, Until};
 use crate::doctor::Facts;
 use crate::drill::times::seconds;
 use crate::drill::{self, Clock, Drilled, Step};
+use crate::status::Status;
 use crate::terminal::{clear_screen, patiently, say, talk};
 use crate::verbs::{self, Act, TagChange};
-use crate::{Failure, doctor, status};
-
-/// How often `status --watch` looks: metrics come no faster.
-const WATCH: std::time::Duration = std::time::Duration::from_secs(30);
+use crate::{Failure, complain, doctor, status};
 
 /// What an instance is told of that no force stops.
 const NEVER: &str = "\na stop would lose it, or EC2 refuses one: catnap doctor says more";
@@ -34,27 +32,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
             }
             Ok(doctor::exit_status(&findings, strict))
         }
-        Command::Status { of, watch, output } => loop {
-            // Anew each time: credentials run out, and stacks are changed.
-            let account = Account::new(session.open().await?);
-            let set_up = located(&account, of.clone(), true).await?;
-            let now = Utc::now();
-            let all = patiently("Looking at the instances", account.status(&set_up, now)).await?;
-            if all.is_empty() && (set_up.is_one_app || set_up.instance.is_some()) {
-                return Err(SetUpError::NoInstance(set_up.host).into());
-            }
-            if watch {
-                clear_screen()?;
-            }
-            match output {
-                Output::Text => say(&status::text(&all, now))?,
-                Output::Json => say(&format!("{}\n", serde_json::to_string_pretty(&all)?))?,
-            }
-            if !watch {
-                return Ok(0);
-            }
-            tokio::time::sleep(WATCH).await;
-        },
+        Command::Status { of, watch, output } => status(session, &of, watch, output).await,
         Command::Wake { of, force, dry_run } => {
             let set_up = located(&account, of, false).await?;
             let (instance, overrides) = account.instance(&set_up).await?;
@@ -113,6 +91,41 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<u8, Failu
         Command::Drill { of, force, dry_run, output } => drill(&account, of, force, dry_run, output).await,
         Command::Completions { .. } => Ok(0), // done without an account
     }
+}
+
+async fn status(session: &Session, of: &Of, watch: Option<u64>, output: Output) -> Result<u8, Failure> {
+    let mut is_first = true;
+    loop {
+        match looked_at(session, of).await {
+            Ok((all, now)) => {
+                if watch.is_some() {
+                    clear_screen()?;
+                }
+                match output {
+                    Output::Text => say(&status::text(&all, now))?,
+                    Output::Json => say(&format!("{}\n", serde_json::to_string_pretty(&all)?))?,
+                }
+            }
+            // What was shown once may be shown again: a call that fails is no end of it.
+            Err(error) if !is_first => complain(&error),
+            Err(error) => return Err(error),
+        }
+        is_first = false;
+        let Some(seconds) = watch else { return Ok(0) };
+        tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+    }
+}
+
+/// Anew each time: credentials run out, and stacks are changed.
+async fn looked_at(session: &Session, of: &Of) -> Result<(Vec<Status>, DateTime<Utc>), Failure> {
+    let account = Account::new(session.open().await?);
+    let set_up = located(&account, of.clone(), true).await?;
+    let now = Utc::now();
+    let all = patiently("Looking at the instances", account.status(&set_up, now)).await?;
+    if all.is_empty() && (set_up.is_one_app || set_up.instance.is_some()) {
+        return Err(SetUpError::NoInstance(set_up.host).into());
+    }
+    Ok((all, now))
 }
 
 async fn drill(account: &Account, of: Of, force: bool, dry_run: bool, output: Output) -> Result<u8, Failure> {
@@ -180,7 +193,7 @@ fn say_by_what(set_up: &SetUp) {
 }
 
 /// When something ends, which has to be later than now.
-fn end(until: &Until, now: chrono::DateTime<Utc>) -> Result<Option<chrono::DateTime<Utc>>, Failure> {
+fn end(until: &Until, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Failure> {
     let end = verbs::end(until.until, until.lasts, now);
     match end {
         Some(end) if end <= now => Err(Failure::Refused(format!("{end} is over: give a time that is to come"))),

@@ -75,11 +75,15 @@ pub fn main() -> ExitCode {
         // Who closed the pipe has read enough.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            let style = anstyle::AnsiColor::Red.on_default().bold();
-            let _ = writeln!(anstream::stderr(), "{style}error:{style:#} {error}");
+            complain(&error);
             ExitCode::from(FAILED)
         }
     }
+}
+
+fn complain(error: &Failure) {
+    let style = anstyle::AnsiColor::Red.on_default().bold();
+    let _ = writeln!(anstream::stderr(), "{style}error:{style:#} {error}");
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {

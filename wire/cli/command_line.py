@@ -20,3 +20,11 @@ class Catnap:
             command, env={**self.environment, **more}, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=seconds,
         )
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """One that goes on until it is killed."""
+        command = [str(binary("catnap")), *arguments]
+        return subprocess.Popen(
+            command, env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
+import threading
 from datetime import timedelta
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from command_line import Catnap
 from set_up import HOST, SetUp
 
 from scene import NOISE, last_whole_five_minutes, read_time, tick, record_of, utc_now
-from stand import wait_until
+from stand import Moto, wait_until
 
 WRITES = ("StartInstances", "StopInstances", "CreateTags", "DeleteTags")
 
@@ -37,6 +37,17 @@ def refusal(catnap: Catnap, *arguments: str) -> str:
 def timeless(text: str) -> str:
     """Without the time, which goes on between two calls."""
     return re.sub(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d", "TIME", text)
+
+
+class Lines:
+    """What a program that goes on has printed until now."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.lines: list[str] = []
+        threading.Thread(target=lambda: self.lines.extend(stream), daemon=True).start()
+
+    def count(self, begin: str) -> int:
+        return sum(line.startswith(begin) for line in list(self.lines))
 
 
 def status(catnap: Catnap, *arguments: str) -> list[dict[str, Any]]:
@@ -71,6 +82,68 @@ def test_one_in_use_is_not_stopped_and_the_reason_is_the_stopper_s(set_up: SetUp
     assert target.state == "running"
     assert said(catnap, "nap", "--force") == f"{HOST} is falling asleep\n"
     assert target.state == "stopped"
+
+
+def test_an_app_goes_by_its_stack_s_settings_however_it_is_named(set_up: SetUp, catnap: Catnap) -> None:
+    set_up.quiet()
+    set_up.deploy(KeepAwake="Mon-Sun 00:00-24:00 UTC", DryRun="true")
+    for arguments in (("--domain", HOST), ("--instance", set_up.instance), ("catnap", "--domain", HOST)):
+        assert "keep: window" in refusal(catnap, "nap", "--dry-run", *arguments)
+        assert "is in a dry run" in refusal(catnap, "drill", "--dry-run", *arguments)
+        assert status(catnap, *arguments)[0]["reason"] == "window"
+    set_up.deploy(KeepAwake="Mon-Sun 00:00-24:00 UTC", InstanceId="")
+    set_up.tag("catnap:host", HOST)
+    for arguments in (("--domain", HOST), ("--instance", set_up.instance)):
+        assert "keep: window" in refusal(catnap, "nap", "--dry-run", *arguments)
+
+
+def test_who_stops_an_instance_without_a_stack_is_told_that_the_defaults_are_used(set_up: SetUp, catnap: Catnap) -> None:
+    set_up.quiet()
+    says = f"there is no stack none in eu-central-1: {HOST} is taken for a set-up made by hand, by the defaults of "
+    for verb, would in (("nap", "would be stopped"), ("drill", "would be drilled")):
+        result = catnap(verb, "--domain", HOST, "--dry-run", CATNAP_STACK="none")
+        assert result.stdout == f"{HOST} {would}\n" and result.stderr.startswith(says)
+    other = catnap("nap", "--domain", "other.example.com", "--dry-run").stderr
+    assert other.startswith("the stack catnap is not for other.example.com: ")
+    assert "the stack catnap is for app.example.com (i-" in refusal(catnap, "nap", "catnap", "--domain", "other.example.com")
+
+
+def test_the_stack_s_own_app_is_one_of_many_by_its_name(set_up: SetUp, catnap: Catnap) -> None:
+    set_up.quiet()
+    set_up.deploy(InstanceId="")
+    set_up.tag("catnap:host", HOST)
+    wiki = set_up.moto.run_instance({"catnap:host": "wiki.example.com", "catnap:protect": "true"})
+    for arguments in ((), ("--domain", HOST), ("catnap", "--domain", HOST)):
+        assert said(catnap, "nap", "--dry-run", *arguments) == f"{HOST} would be stopped\n"
+        assert said(catnap, "drill", "--dry-run", *arguments) == f"{HOST} would be drilled\n"
+    assert len(status(catnap)) == 2 and len(status(catnap, "--domain", HOST)) == 1
+    # An instance is acted on under the name that it carries.
+    assert refusal(catnap, "nap", "catnap", "--instance", wiki).startswith("error: wiki.example.com is not stopped")
+    assert said(catnap, "hold", "catnap", "--instance", wiki, "--dry-run").startswith("wiki.example.com would have ")
+    assert [it["app"] for it in status(catnap, "--instance", wiki)] == ["wiki.example.com"]
+    says = f"{wiki} carries the tag catnap:host=wiki.example.com: leave out --domain"
+    assert says in refusal(catnap, "hold", "--domain", HOST, "--instance", wiki)
+
+
+def test_one_of_another_fleet_is_not_touched(set_up: SetUp, catnap: Catnap) -> None:
+    set_up.deploy(InstanceId="", Fleet="prod")
+    set_up.tag("catnap:host", HOST)
+    for verb in ("wake", "nap", "hold"):
+        says = f"{set_up.instance} is not for this stack: it carries the name, but not catnap:fleet=prod"
+        assert says in refusal(catnap, verb)
+    set_up.tag("catnap:fleet", "prod")
+    assert said(catnap, "wake") == f"{HOST} is awake already\n"
+
+
+def test_an_instance_that_is_named_takes_no_route_53(moto: Moto, catnap: Catnap) -> None:
+    set_up = SetUp(moto)
+    set_up.quiet()
+    set_up.moto.refuse("ListHostedZones", "AccessDenied", 403, times=99)
+    named = ("--domain", HOST, "--instance", set_up.instance)
+    assert said(catnap, "wake", *named) == f"{HOST} is awake already\n"
+    assert said(catnap, "protect", *named) == f"{HOST} is protected: it never naps\n"
+    assert catnap("plan", *named).returncode == 0
+    assert "route53:ListHostedZones cannot be called" in refusal(catnap, "status", *named), "it decides by the check"
 
 
 def test_a_member_of_an_auto_scaling_group_is_stopped_by_no_force(set_up: SetUp, catnap: Catnap) -> None:
@@ -139,7 +212,10 @@ def test_what_makes_no_sense_is_refused_before_anything_is_asked(set_up: SetUp, 
 
 
 @pytest.mark.parametrize("by", ["stack", "hand"])
-def test_status_says_what_the_stopper_s_record_says(by: str, set_up: SetUp, catnap: Catnap) -> None:
+def test_status_says_what_the_stopper_s_record_says(by: str, moto: Moto, catnap: Catnap) -> None:
+    set_up = SetUp(moto)
+    if by == "stack":
+        set_up.deploy()
     target = set_up.target()
     target.traffic(lambda age: 900_000 if age == 20 else NOISE)
     target.health()
@@ -191,10 +267,18 @@ def test_the_month_s_hours_and_what_they_saved(set_up: SetUp, catnap: Catnap) ->
     assert shown["month"]["saved"] == pytest.approx(asleep * 0.5, abs=0.11)
 
 
-def test_a_watched_status_goes_on(set_up: SetUp, catnap: Catnap) -> None:
-    with pytest.raises(subprocess.TimeoutExpired) as ended:
-        catnap("status", "--watch", seconds=3)
-    assert (ended.value.stdout or b"").startswith(f"{HOST} ({set_up.instance}) is awake since ".encode())
+def test_a_watched_status_goes_on_when_a_call_fails(set_up: SetUp, catnap: Catnap) -> None:
+    with catnap.begin("status", "--watch=1") as watch:
+        assert watch.stdout and watch.stderr
+        shown, told = Lines(watch.stdout), Lines(watch.stderr)
+        first = f"{HOST} ({set_up.instance}) is awake since "
+        wait_until(lambda: shown.count(first) >= 2, "the second look")
+        set_up.moto.refuse("DescribeInstances", "AccessDenied", 403)
+        wait_until(lambda: told.count("error: ec2:DescribeInstances cannot be called: AccessDenied") == 1, "the error")
+        before = shown.count(first)
+        wait_until(lambda: shown.count(first) > before, "the look after it")
+        watch.kill()
+    assert "there is no stack none" in refusal(catnap, "status", "none", "--watch"), "the first look has to succeed"
 
 
 def test_status_changes_nothing(set_up: SetUp, catnap: Catnap) -> None:

@@ -39,8 +39,8 @@ impl Account {
         if set_up.stack.is_some() {
             return Ok(set_up);
         }
-        let is_known = set_up.instance.is_some()
-            || !self.carriers(&set_up).await.map_err(SetUpError::Unread)?.own.is_empty();
+        let is_known =
+            set_up.instance.is_some() || !self.carriers(&set_up).await.map_err(SetUpError::Unread)?.own.is_empty();
         let primary = match self.primary(&set_up.host).await {
             Ok(Some(primary)) => primary,
             Ok(None) => return Ok(set_up),

@@ -77,15 +77,7 @@ pub(crate) enum SetUpError {
 
 impl SetUp {
     fn by_hand(host: HostName) -> Self {
-        Self {
-            host,
-            instance: None,
-            health_check: None,
-            stopper: None,
-            stack: None,
-            is_one_app: true,
-            without: None,
-        }
+        Self { host, instance: None, health_check: None, stopper: None, stack: None, is_one_app: true, without: None }
     }
 
     /// Whether a parameter of the stack names this key, which then stands in the starter's policy.
@@ -239,7 +231,8 @@ impl Account {
             [_, partition, _, region, account, ..] => name.map(|name| of(partition, region, account, &name)),
             _ => None,
         };
-        let starter_role = arn(role, |partition, _, account, name| format!("arn:{partition}:iam::{account}:role/{name}"));
+        let starter_role =
+            arn(role, |partition, _, account, name| format!("arn:{partition}:iam::{account}:role/{name}"));
         let health_check = outputs.get("HealthCheckId").cloned();
         let config = Config::read(|variable| {
             let setting = SETTINGS.iter().find(|setting| setting.variable == Some(variable))?;
