@@ -44,8 +44,8 @@ pub(crate) enum SessionError {
          for SSO, roles and all other kinds the AWS CLI is asked (2.9 or later), and it is not installed"
     )]
     NoCli,
-    #[error("no credentials of the profile {profile}: {why}")]
-    Refused { profile: String, why: String },
+    #[error("no credentials{}: {why}", .profile.as_ref().map_or_else(String::new, |name| format!(" of the profile {name}")))]
+    Refused { profile: Option<String>, why: String },
     #[error(transparent)]
     SetUp(#[from] SetUpError),
 }
@@ -96,7 +96,7 @@ impl Session {
         };
         let keys = match of_environment().or_else(in_profile) {
             Some(keys) => keys,
-            None => ask_the_cli(name)?,
+            None => ask_the_cli(is_chosen.then_some(name))?,
         };
         Ok(sdk_config(Pace::Tick, |variable| match variable {
             "AWS_REGION" => Some(region.clone()),
@@ -110,11 +110,13 @@ impl Session {
     }
 }
 
-/// SSO, roles, web identities, processes, instance profiles. It may ask for a code, so it has the terminal.
-fn ask_the_cli(profile: &str) -> Result<Keys, SessionError> {
-    let refused = |why: String| SessionError::Refused { profile: profile.into(), why };
+/// SSO, roles, web identities, processes, instance profiles. It may ask for a code, so it has the terminal. A profile
+/// that nobody chose is not named: a container, an instance or CloudShell has none, and the AWS CLI knows its role.
+fn ask_the_cli(profile: Option<&str>) -> Result<Keys, SessionError> {
+    let refused = |why: String| SessionError::Refused { profile: profile.map(Into::into), why };
     let mut aws = Command::new("aws");
-    aws.args(["configure", "export-credentials", "--format", "process", "--profile", profile]);
+    aws.args(["configure", "export-credentials", "--format", "process"]);
+    aws.args(profile.iter().flat_map(|name| ["--profile", name]));
     let output = match aws.stdin(Stdio::inherit()).stderr(Stdio::piped()).output() {
         Ok(output) => output,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(SessionError::NoCli),
