@@ -88,7 +88,7 @@ impl Account {
         let arn = domain.iter().flatten().find_map(|domain| domain.certificate.clone());
         let of_this_region = arn.filter(|arn| arn.split(':').nth(3) == Some(self.region()));
         let certificate = match of_this_region {
-            Some(arn) => self.certificate(&arn, &host, zone.as_ref().ok().and_then(Option::as_ref)).await,
+            Some(arn) => self.certificate(&arn, &host).await,
             None => Ok(None),
         };
         let gate = match domain.iter().flatten().next() {

@@ -439,12 +439,36 @@ def test_a_certificate_for_another_name_and_one_that_runs_out(
     assert findings(catnap) == []
 
 
+def test_each_name_of_a_certificate_is_looked_for_in_its_own_zone(set_up: SetUp, catnap: Catnap) -> None:
+    names = ["www.wiki.example.com", "api.away.example.com"]
+    made = set_up.acm.request_certificate(
+        DomainName=HOST, ValidationMethod="DNS", SubjectAlternativeNames=[HOST, *names])
+    described = set_up.acm.describe_certificate(CertificateArn=made["CertificateArn"])["Certificate"]
+    records = {it["DomainName"]: it["ResourceRecord"] for it in described["DomainValidationOptions"]}
+    other_domain(made["CertificateArn"])(set_up)
+    set_up.put_record({**set_up.validation_record(), "Name": records[HOST]["Name"],
+                       "ResourceRecords": [{"Value": records[HOST]["Value"]}]})
+    wiki = set_up.route53.create_hosted_zone(Name="wiki.example.com", CallerReference="wiki")["HostedZone"]["Id"]
+    # Whose zone this is, another account knows.
+    set_up.put_record({"Name": "away.example.com", "Type": "NS", "TTL": 300,
+                       "ResourceRecords": [{"Value": "ns.example.net"}]})
+    [finding] = findings(catnap)
+    lacks = records[names[0]]["Name"].rstrip(".")
+    assert finding["check"] == "validation-record" and finding["what"].startswith(f"the record {lacks} is gone")
+    assert wiki.rsplit("/", 1)[1] in finding["mend"][0]
+    mend(set_up, finding)
+    assert findings(catnap) == []
+
+
 def test_what_answers_behind_the_gateway_has_to_be_the_starter(set_up: SetUp, catnap: Catnap, front: Front) -> None:
     front.status, front.body = 404, {"message": "Not Found"}
     [finding] = findings(catnap)
     assert finding["check"] == "waiting-page" and "404" in finding["what"]
     front.status = 200
     assert [finding["check"] for finding in findings(catnap)] == ["waiting-page"]
+    front.status, front.body = 404, {"app": HOST, "reason": "unknown-host"}
+    assert findings(catnap) == [], "it is the starter, whatever it says of the instance"
+    front.body = {"message": "Not Found"}
     result = catnap("doctor", "--output", "json", CATNAP_GATEWAY_ADDRESS="127.0.0.1:1")
     [finding] = json.loads(result.stdout)["findings"]
     assert "the connection is refused" in finding["what"]
@@ -530,7 +554,11 @@ def test_profiles_regions_and_endpoints_come_from_where_the_aws_cli_has_them(
     )
     (tmp_path / "aws").chmod(0o755)
     assert catnap("doctor", "--profile", "sso", **nothing, PATH=f"{tmp_path}:/usr/bin:/bin").returncode == 0
+    assert (tmp_path / "asked").read_text() == "configure export-credentials --format process --profile sso\n"
+    # A container, an instance or CloudShell has no profile at all.
+    at = {"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": set_up.moto.endpoint, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    assert catnap("doctor", **{**nothing, **at}).returncode == 0
+    assert (tmp_path / "asked").read_text() == "configure export-credentials --format process\n"
     health(Disabled=True)(set_up)
     said = catnap("doctor", "--profile", "work", **nothing).stdout
     assert "--no-disabled --region eu-central-1 --profile work\n" in said, "what it says to type is for that profile"
-    assert (tmp_path / "asked").read_text() == "configure export-credentials --format process --profile sso\n"

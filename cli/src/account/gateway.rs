@@ -9,7 +9,7 @@ use shared::model::HostName;
 use starter::HttpApp;
 
 use super::{Account, is, unread};
-use crate::doctor::{Certificate, Domain, Gate, Mapping, Read, Validation, Zone};
+use crate::doctor::{Certificate, Domain, Gate, Mapping, Read, Validation};
 
 /// How long the starter may take: API Gateway gives up after 30 s.
 const PATIENCE: TimeDelta = TimeDelta::seconds(30);
@@ -56,13 +56,8 @@ impl Account {
         }))
     }
 
-    /// The certificate of this ARN, and whether the zone has what its renewal needs.
-    pub(super) async fn certificate(
-        &self,
-        arn: &str,
-        host: &HostName,
-        zone: Option<&Zone>,
-    ) -> Read<Option<Certificate>> {
+    /// The certificate of this ARN, and whether the zones have what its renewal needs.
+    pub(super) async fn certificate(&self, arn: &str, host: &HostName) -> Read<Option<Certificate>> {
         let client = aws_sdk_acm::Client::new(&self.config);
         let answer = match client.describe_certificate().certificate_arn(arn).send().await {
             Ok(answer) => answer,
@@ -74,12 +69,17 @@ impl Account {
         let records: Vec<_> = options.iter().filter_map(|option| option.resource_record()).collect();
         let mut validations: Vec<Validation> = Vec::new();
         for record in &records {
-            let Some(zone) = zone else { break };
             let (name, value) = (record.name().trim_end_matches('.'), record.value().trim_end_matches('.'));
-            // Only a record that this zone would hold can be looked for. A name and its wildcard have the same.
-            if name.ends_with(&format!(".{}", zone.name)) && validations.iter().all(|it| it.name != name) {
+            // A name and its wildcard have the same.
+            if validations.iter().any(|it| it.name == name) {
+                continue;
+            }
+            // Only a record that a zone of this account would hold can be looked for: each name may be in another.
+            if let Ok(Some(zone)) = self.zone(name).await
+                && !self.is_delegated(&zone, name).await?
+            {
                 let found = self.has_cname(&zone.id, name).await?;
-                validations.push(Validation { name: name.into(), value: value.into(), found });
+                validations.push(Validation { zone: zone.id, name: name.into(), value: value.into(), found });
             }
         }
         let mut names: Vec<String> = it.domain_name().map(Into::into).into_iter().collect();
@@ -116,7 +116,8 @@ pub(super) async fn gate(host: &HostName, domain: &Domain) -> Option<Gate> {
     Some(match app.forward(&to, request.body(Vec::new()).ok()?, limits).await {
         Ok(answer) => {
             let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-            let is_starter = answer.status().is_success() && body["app"] == host.as_str();
+            // Whatever it answers: that it cannot find the instance is told by other checks.
+            let is_starter = body["app"] == host.as_str();
             if is_starter { Gate::Starter } else { Gate::Status(answer.status().as_u16()) }
         }
         Err(Unforwarded::NotReached(seen)) => Gate::Unreachable(seen.to_string()),

@@ -50,6 +50,22 @@ impl Account {
         Ok(sets.iter().any(|set| same_name(set.name(), name) && *set.r#type() == RrType::Cname))
     }
 
+    /// Whether the zone leaves a part of itself that holds this name to other name servers.
+    pub(super) async fn is_delegated(&self, zone: &Zone, name: &str) -> Read<bool> {
+        let mut part = name;
+        while let Some((_, parent)) = part.split_once('.') {
+            if parent.len() <= zone.name.len() {
+                break;
+            }
+            let sets = self.sets(&zone.id, parent, Some(RrType::Ns)).await?;
+            if sets.iter().any(|set| same_name(set.name(), parent) && *set.r#type() == RrType::Ns) {
+                return Ok(true);
+            }
+            part = parent;
+        }
+        Ok(false)
+    }
+
     /// A page of the zone's records that begins with those of `name`: they are fewer than a page holds.
     async fn sets(&self, zone: &str, name: &str, kind: Option<RrType>) -> Read<Vec<ResourceRecordSet>> {
         let list = self.route53.list_resource_record_sets().hosted_zone_id(zone).start_record_name(name);

@@ -94,7 +94,8 @@ pub(super) fn replace(facts: &Facts, record: &Record, pair: &[Record; 2]) -> Vec
     let [primary, secondary] = pair;
     let creates = [("CREATE", primary), ("CREATE", secondary)];
     if is_routed_otherwise(record) {
-        let query = format!("ResourceRecordSets[?Name=='{}.']", facts.host);
+        // The name may have records of other types, and mail must not go with them.
+        let query = format!("ResourceRecordSets[?Name=='{}.' && Type=='{}']", facts.host, record.kind);
         return vec![
             aws(
                 facts,
@@ -114,18 +115,17 @@ fn is_routed_otherwise(record: &Record) -> bool {
 fn changes(facts: &Facts, all: &[(&str, &Record)]) -> String {
     let host = facts.host.as_str();
     let all = all.iter().map(|(action, it)| json!({"Action": action, "ResourceRecordSet": json_of(host, it)}));
-    batch(facts, &json!({"Changes": all.collect::<Vec<_>>()}))
+    batch(facts, zone(facts), &json!({"Changes": all.collect::<Vec<_>>()}))
 }
 
 /// Makes a CNAME with any name.
-pub(super) fn make_cname(facts: &Facts, name: &str, value: &str) -> String {
+pub(super) fn make_cname(facts: &Facts, zone: &str, name: &str, value: &str) -> String {
     let set = json!({"Name": name, "Type": "CNAME", "TTL": 300, "ResourceRecords": [{"Value": value}]});
-    batch(facts, &json!({"Changes": [{"Action": "UPSERT", "ResourceRecordSet": set}]}))
+    batch(facts, zone, &json!({"Changes": [{"Action": "UPSERT", "ResourceRecordSet": set}]}))
 }
 
-fn batch(facts: &Facts, change: &Value) -> String {
-    let words =
-        format!("route53 change-resource-record-sets --hosted-zone-id {} --change-batch '{change}'", zone(facts));
+fn batch(facts: &Facts, zone: &str, change: &Value) -> String {
+    let words = format!("route53 change-resource-record-sets --hosted-zone-id {zone} --change-batch '{change}'");
     aws(facts, &words)
 }
 

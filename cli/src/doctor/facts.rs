@@ -170,14 +170,16 @@ pub struct Certificate {
     pub not_after: Option<DateTime<Utc>>,
     /// ACM made it, and renews it as long as its validation record stands.
     pub renewed_by_record: bool,
-    /// The CNAMEs that ACM wants to find, each with its value, and whether it is there: those that the zone would
-    /// hold.
+    /// The CNAMEs that ACM wants to find, each with its value, and whether it is there: those that a zone of this
+    /// account would hold.
     pub validations: Vec<Validation>,
 }
 
 /// The record by which ACM sees whose the name is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validation {
+    /// The id of the hosted zone that would hold it.
+    pub zone: String,
     /// Its name.
     pub name: String,
     /// Its value.

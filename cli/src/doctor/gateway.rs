@@ -189,7 +189,7 @@ fn missing(certificate: &Certificate) -> Vec<&Validation> {
 }
 
 fn make_all(facts: &Facts, records: &[&Validation]) -> Vec<String> {
-    records.iter().map(|record| make_cname(facts, &record.name, &record.value)).collect()
+    records.iter().map(|record| make_cname(facts, &record.zone, &record.name, &record.value)).collect()
 }
 
 pub(super) fn answer(facts: &Facts) -> Option<Finding> {

@@ -44,7 +44,8 @@ pub(super) fn missing(facts: &Facts) -> Option<Finding> {
 /// The instance is there, and the stack's functions do not find it, for it lacks tags.
 fn not_found(facts: &Facts, instance: &Instance) -> Option<Finding> {
     let config = facts.config().filter(|config| config.instance_id.is_none())?;
-    let is_host = config::APP_DOMAIN.tag.and_then(|tag| instance.tags.get(tag)).is_some_and(|it| it == facts.host.as_str());
+    let is_host =
+        config::APP_DOMAIN.tag.and_then(|tag| instance.tags.get(tag)).is_some_and(|it| it == facts.host.as_str());
     if is_host && config.is_for(instance) {
         return None;
     }

@@ -90,7 +90,8 @@ fn well() -> Facts {
             not_after: Some(now + TimeDelta::days(200)),
             renewed_by_record: true,
             validations: ["_x.app.example.com", "_x.www.example.com"]
-                .map(|name| Validation { name: name.into(), value: "_y.acm-validations.aws".into(), found: true })
+                .map(|name| (name.into(), "_y.acm-validations.aws".into()))
+                .map(|(name, value)| Validation { zone: "Z0123456789ABC".into(), name, value, found: true })
                 .into(),
         })),
         gate: Some(Gate::Starter),

@@ -35,12 +35,7 @@ pub(super) fn schedule(facts: &Facts) -> Option<Finding> {
     if facts.schedule.as_ref().ok()?.is_some() {
         return None;
     }
-    Some(Finding::error(
-        "schedule",
-        "no schedule calls the stopper",
-        "Nothing ever naps.",
-        make_schedule(facts, stack),
-    ))
+    Some(Finding::error("schedule", "no schedule calls the stopper", "Nothing ever naps.", make_schedule(facts, stack)))
 }
 
 /// CloudFormation makes nothing anew that somebody has deleted, so it is made by hand, and under its old name, by
@@ -81,7 +76,8 @@ fn make_schedule(facts: &Facts, stack: &Stack) -> Vec<String> {
 pub(super) fn schedule_enabled(facts: &Facts) -> Option<Finding> {
     let schedule = facts.schedule.as_ref().ok()?.as_ref().filter(|schedule| !schedule.enabled)?;
     // EventBridge Scheduler has no call that only enables: an update replaces all, and what it does not name is lost.
-    let all = [("name", &schedule.name), ("group-name", &schedule.group), ("schedule-expression", &schedule.expression)];
+    let all =
+        [("name", &schedule.name), ("group-name", &schedule.group), ("schedule-expression", &schedule.expression)];
     let all = all.into_iter().chain(schedule.rest.iter().map(|(option, value)| (*option, value)));
     let all: String = all.map(|(option, value)| format!(" --{option} {}", word(value))).collect();
     Some(Finding::error(

@@ -108,7 +108,8 @@ fn an_instance_is_found_again_by_what_the_stack_goes_by() {
         one_of_more_apps(it);
         (it.machine, it.carriers) = (Ok(None), Ok(Vec::new()));
     });
-    let tags = "Key=catnap:host,Value=app.example.com Key=catnap:fleet,Value=prod Key=catnap:health-check,Value=check-1";
+    let tags =
+        "Key=catnap:host,Value=app.example.com Key=catnap:fleet,Value=prod Key=catnap:health-check,Value=check-1";
     assert_eq!(of_more, [format!("aws ec2 create-tags --resources INSTANCE_ID --tags {tags} {OF_AWS}")]);
     let by_hand = mend(|it| (it.stack, it.schedule, it.machine) = (None, Ok(None), Ok(None)));
     assert!(by_hand[0].contains("--tags Key=catnap:host,Value=app.example.com --region"));
@@ -180,6 +181,8 @@ fn what_is_routed_by_weight_or_place_is_deleted_by_no_command_that_lacks_that() 
         let mend = examine(&facts).into_iter().find(|it| it.check != "primary").unwrap().mend;
         let typed: Vec<_> = mend.iter().filter(|line| !line.starts_with('#')).collect();
         assert!(typed.iter().all(|line| line.contains(" list-resource-record-sets ")), "{kind}: {mend:?}");
+        let only = format!("\"ResourceRecordSets[?Name=='app.example.com.' && Type=='{kind}']\"");
+        assert!(typed.iter().all(|line| line.contains(&only)), "{mend:?}");
     }
 }
 
@@ -214,10 +217,7 @@ fn a_start_that_failed_is_told_where_the_key_may_or_may_not_be_why() {
 #[test]
 fn a_check_without_tls_at_its_port_is_made_anew_with_it_unless_it_is_the_stack_s_own() {
     let put_back = mend(|it| health(it).port = Some(443));
-    assert_eq!(
-        put_back,
-        [format!("aws route53 update-health-check --health-check-id check-1 --port 8080 {OF_AWS}")]
-    );
+    assert_eq!(put_back, [format!("aws route53 update-health-check --health-check-id check-1 --port 8080 {OF_AWS}")]);
     let mut facts = well();
     (facts.stack, facts.schedule, facts.stacks_check) = (None, Ok(None), Ok(None));
     health(&mut facts).port = Some(443);
