@@ -45,7 +45,7 @@ impl Account {
     /// Looks at all that the doctor wants to know. What cannot be read is said in its place.
     pub(crate) async fn facts(&self, set_up: SetUp) -> Facts {
         let host = set_up.host.clone();
-        let zone = self.zone(host.as_str()).await;
+        let zone = self.zone(host.as_str(), set_up.zone()).await;
         let records = match &zone {
             Ok(Some(zone)) => self.records(&zone.id, &host).await,
             Ok(None) => Ok(Vec::new()),
@@ -145,7 +145,7 @@ struct Carriers {
 fn of_port(error: &CloudError) -> Unread {
     let service = match error.operation {
         "GetMetricData" => "cloudwatch",
-        "GetHealthCheck" | "ListHealthChecks" | "GetHealthCheckStatus" => "route53",
+        "GetHealthCheck" | "ListHealthChecks" | "GetHealthCheckStatus" | "ListTagsForResource" => "route53",
         _ => "ec2",
     };
     Unread {

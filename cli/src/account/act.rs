@@ -56,7 +56,7 @@ impl Account {
 
     /// The primary record of the name.
     async fn primary(&self, host: &HostName) -> Read<Option<Record>> {
-        let Some(zone) = self.zone(host.as_str()).await? else { return Ok(None) };
+        let Some(zone) = self.zone(host.as_str(), None).await? else { return Ok(None) };
         let records = self.records(&zone.id, host).await?;
         Ok(records.into_iter().find(|it| it.failover == Some(Failover::Primary)))
     }

@@ -27,16 +27,20 @@ impl Account {
             Err(error) => return Err(unread("apigateway:GET /domainnames", &error)),
         };
         let Some(config) = answer.domain_name_configurations().first() else { return Ok(None) };
-        let mappings = client.get_api_mappings().domain_name(host.as_str()).send().await;
-        let mappings = mappings.map_err(|error| unread("apigateway:GET /domainnames/*/apimappings", &error))?;
-        let mappings: Vec<_> = mappings
-            .items()
-            .iter()
-            .map(|it| Mapping {
+        let mut mappings = Vec::new();
+        let mut next = None;
+        loop {
+            let page = client.get_api_mappings().domain_name(host.as_str()).set_next_token(next).send().await;
+            let page = page.map_err(|error| unread("apigateway:GET /domainnames/*/apimappings", &error))?;
+            mappings.extend(page.items().iter().map(|it| Mapping {
                 api: it.api_id().unwrap_or_default().into(),
                 path: it.api_mapping_key().unwrap_or_default().into(),
-            })
-            .collect();
+            }));
+            next = page.next_token().filter(|token| !token.is_empty()).map(Into::into);
+            if next.is_none() {
+                break;
+            }
+        }
         let routes = match mappings.iter().find(|mapping| mapping.path.is_empty()) {
             None => Ok(Vec::new()),
             Some(mapping) => {
@@ -75,7 +79,7 @@ impl Account {
                 continue;
             }
             // Only a record that a zone of this account would hold can be looked for: each name may be in another.
-            if let Ok(Some(zone)) = self.zone(name).await
+            if let Ok(Some(zone)) = self.zone(name, None).await
                 && !self.is_delegated(&zone, name).await?
             {
                 let found = self.has_cname(&zone.id, name).await?;

@@ -6,15 +6,15 @@ use shared::cloud::Cloud;
 use shared::model::HostName;
 use shared::steer::Stance;
 
-use super::{Account, is, unread};
+use super::{Account, is, of_port, unread};
 use crate::doctor::{Alias, Check, Failover, Read, Record, Zone};
 
 /// How old an observation of a checker may be: they check each half minute at most.
 const OBSERVED_WITHIN: TimeDelta = TimeDelta::minutes(3);
 
 impl Account {
-    /// The public zone with the longest name that the host's ends in.
-    pub(super) async fn zone(&self, host: &str) -> Read<Option<Zone>> {
+    /// The public zone with the longest name that the host's ends in; before all the one that is `known`.
+    pub(super) async fn zone(&self, host: &str, known: Option<&str>) -> Read<Option<Zone>> {
         const OPERATION: &str = "route53:ListHostedZones";
         let mut best: Option<Zone> = None;
         let mut marker = None;
@@ -25,8 +25,11 @@ impl Account {
                 let name = zone.name().trim_end_matches('.').to_ascii_lowercase();
                 let holds = host == name || host.ends_with(&format!(".{name}"));
                 let is_public = !zone.config().is_some_and(|config| config.private_zone());
-                if holds && is_public && best.as_ref().is_none_or(|best| best.name.len() < name.len()) {
-                    best = Some(Zone { id: zone.id().trim_start_matches("/hostedzone/").into(), name });
+                let id = zone.id().trim_start_matches("/hostedzone/");
+                let rank = |id: &str, name: &str| (Some(id) == known, name.len());
+                let is_better = best.as_ref().is_none_or(|best| rank(&best.id, &best.name) < rank(id, &name));
+                if holds && is_public && is_better {
+                    best = Some(Zone { id: id.into(), name });
                 }
             }
             marker = page.next_marker().map(Into::into);
@@ -90,10 +93,10 @@ impl Account {
             Err(_) => None,
         };
         let (disabled, inverted) = (config.disabled().unwrap_or(false), config.inverted().unwrap_or(false));
-        // Whose doing it is cannot be told without the marks beside it, and then it is a person's.
+        // Whose doing it is cannot be told without the marks beside it.
         let stance = match id.parse() {
             _ if !disabled && !inverted => Stance::Checked,
-            Ok(id) => self.cloud.steering(&id).await.map_or(Stance::ByHand, |steering| steering.stance()),
+            Ok(id) => self.cloud.steering(&id).await.map_err(|error| of_port(&error))?.stance(),
             Err(_) => Stance::ByHand,
         };
         Ok(Some(Check {

@@ -85,6 +85,13 @@ impl SetUp {
         self.stack.iter().any(|stack| stack.parameters.values().any(|value| value.contains(key)))
     }
 
+    /// The hosted zone of the stack's own app.
+    pub(super) fn zone(&self) -> Option<&str> {
+        let stack = self.stack.as_ref()?;
+        let is_own = stack.config.as_ref().is_ok_and(|config| config.app_domain == self.host);
+        stack.parameters.get("HostedZoneId").map(String::as_str).filter(|_| is_own)
+    }
+
     /// What the functions go by; the defaults for a set-up made by hand.
     pub(crate) fn config(&self) -> Result<Config, ConfigError> {
         match &self.stack {

@@ -8,7 +8,9 @@ pub(super) fn zone(facts: &Facts) -> Option<Finding> {
     if facts.zone.as_ref().ok()?.is_some() {
         return None;
     }
-    let parent = facts.host.as_str().split_once('.').map_or(facts.host.as_str(), |(_, parent)| parent);
+    // A name of two labels is the zone's own: nobody has a zone of all that ends in net.
+    let host = facts.host.as_str();
+    let parent = host.split_once('.').map(|(_, parent)| parent).filter(|parent| parent.contains('.')).unwrap_or(host);
     Some(Finding::error(
         "zone",
         format!("no public hosted zone of this account holds {}", facts.host),

@@ -14,17 +14,20 @@ pub(super) fn domain(facts: &Facts) -> Option<Finding> {
     if facts.domain.as_ref().ok()?.is_some() {
         return None;
     }
-    let create = format!(
-        "apigatewayv2 create-domain-name --domain-name {} --domain-name-configurations \
-         CertificateArn=CERTIFICATE_ARN,EndpointType=REGIONAL,SecurityPolicy=TLS_1_2",
-        facts.host
-    );
     Some(Finding::error(
         "domain",
         format!("API Gateway in {} has no custom domain {}", facts.region, facts.host),
         "API Gateway answers only for names that it knows: a visitor of a sleeping app gets an error of TLS or a 404.",
-        vec![request_certificate(facts), aws(facts, &create), map(facts)],
+        vec![request_certificate(facts), aws(facts, &create(facts)), map(facts)],
     ))
+}
+
+fn create(facts: &Facts) -> String {
+    format!(
+        "apigatewayv2 create-domain-name --domain-name {} --domain-name-configurations \
+         CertificateArn=CERTIFICATE_ARN,EndpointType=REGIONAL,SecurityPolicy=TLS_1_2",
+        facts.host
+    )
 }
 
 fn map(facts: &Facts) -> String {
@@ -41,8 +44,12 @@ pub(super) fn regional(facts: &Facts) -> Option<Finding> {
         format!("the custom domain {host} is edge-optimised"),
         "An HTTP API takes a regional domain only, with a certificate of its own region.",
         vec![
+            "# its mappings go with it; until it is made again a visitor of the sleeping app gets no answer:".into(),
             aws(facts, &format!("apigatewayv2 delete-domain-name --domain-name {host}")),
-            "# and make it again with EndpointType=REGIONAL and a certificate of this region".into(),
+            "# with a certificate of this region:".into(),
+            aws(facts, &create(facts)),
+            map(facts),
+            "# and lead the secondary record to its new name: doctor prints how".into(),
         ],
     ))
 }

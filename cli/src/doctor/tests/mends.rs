@@ -187,6 +187,17 @@ fn what_is_routed_by_weight_or_place_is_deleted_by_no_command_that_lacks_that() 
 }
 
 #[test]
+fn a_name_of_two_labels_is_a_zone_of_its_own() {
+    for (host, zone) in [("example.net", "example.net"), ("app.example.net", "example.net")] {
+        let mut facts = well();
+        (facts.stack, facts.schedule, facts.zone, facts.records) = (None, Ok(None), Ok(None), Ok(Vec::new()));
+        facts.host = host.parse().unwrap();
+        let mend = examine(&facts).into_iter().find(|it| it.check == "zone").unwrap().mend;
+        assert!(mend[0].contains(&format!(" --name {zone} ")), "{mend:?}");
+    }
+}
+
+#[test]
 fn each_record_that_a_certificate_lacks_is_made() {
     let mut facts = well();
     certificate(&mut facts).validations.iter_mut().for_each(|record| record.found = false);
