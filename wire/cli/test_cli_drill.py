@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,13 @@ def test_a_drill_follows_a_visitor_there_and_back_and_compares_with_the_last_one
     with Namespace() as namespace:
         world = namespace.start("drill_world", stdout=subprocess.PIPE, cwd=HERE)
         assert world.stdout
-        said = world.stdout.read()  # its standard input stays open: it ends with that
+        # Its standard input stays open, for it ends with that: so no communicate() here.
+        limit = threading.Timer(300, world.kill)
+        limit.daemon = True
+        limit.start()
+        said = world.stdout.read()
+        limit.cancel()
+    assert said, "the drills did not come to an end"
     world_said = json.loads(said)
     (first, second) = world_said["said"]
     for status, text, talk in (first, second):

@@ -6,10 +6,10 @@ import subprocess
 import time
 from datetime import timedelta
 
+from broken import findings, mend, new_check, routes_of_the_root
 from command_line import Catnap
 from emulator import ROOT
 from set_up import HOST, SetUp
-from test_cli_doctor import findings, mend, new_check, routes_of_the_root
 from transcript import check
 
 from scene import NOISE, utc_now
