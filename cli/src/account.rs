@@ -88,7 +88,7 @@ impl Account {
         let arn = domain.iter().flatten().find_map(|domain| domain.certificate.clone());
         let of_this_region = arn.filter(|arn| arn.split(':').nth(3) == Some(self.region()));
         let certificate = match of_this_region {
-            Some(arn) => self.certificate(&arn, &host).await,
+            Some(arn) => self.certificate(&arn, &host, set_up.zone()).await,
             None => Ok(None),
         };
         let gate = match domain.iter().flatten().next() {

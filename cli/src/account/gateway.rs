@@ -61,7 +61,12 @@ impl Account {
     }
 
     /// The certificate of this ARN, and whether the zones have what its renewal needs.
-    pub(super) async fn certificate(&self, arn: &str, host: &HostName) -> Read<Option<Certificate>> {
+    pub(super) async fn certificate(
+        &self,
+        arn: &str,
+        host: &HostName,
+        known: Option<&str>,
+    ) -> Read<Option<Certificate>> {
         let client = aws_sdk_acm::Client::new(&self.config);
         let answer = match client.describe_certificate().certificate_arn(arn).send().await {
             Ok(answer) => answer,
@@ -79,7 +84,7 @@ impl Account {
                 continue;
             }
             // Only a record that a zone of this account would hold can be looked for: each name may be in another.
-            if let Ok(Some(zone)) = self.zone(name, None).await
+            if let Ok(Some(zone)) = self.zone(name, known).await
                 && !self.is_delegated(&zone, name).await?
             {
                 let found = self.has_cname(&zone.id, name).await?;

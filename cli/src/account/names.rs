@@ -13,7 +13,7 @@ use crate::doctor::{Alias, Check, Failover, Read, Record, Zone};
 const OBSERVED_WITHIN: TimeDelta = TimeDelta::minutes(3);
 
 impl Account {
-    /// The public zone with the longest name that the host's ends in; before all the one that is `known`.
+    /// The public zone with the longest name that the host's ends in; of two of one name the one that is `known`.
     pub(super) async fn zone(&self, host: &str, known: Option<&str>) -> Read<Option<Zone>> {
         const OPERATION: &str = "route53:ListHostedZones";
         let mut best: Option<Zone> = None;
@@ -26,7 +26,7 @@ impl Account {
                 let holds = host == name || host.ends_with(&format!(".{name}"));
                 let is_public = !zone.config().is_some_and(|config| config.private_zone());
                 let id = zone.id().trim_start_matches("/hostedzone/");
-                let rank = |id: &str, name: &str| (Some(id) == known, name.len());
+                let rank = |id: &str, name: &str| (name.len(), Some(id) == known);
                 let is_better = best.as_ref().is_none_or(|best| rank(&best.id, &best.name) < rank(id, &name));
                 if holds && is_public && is_better {
                     best = Some(Zone { id: id.into(), name });
