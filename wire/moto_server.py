@@ -178,7 +178,7 @@ class Stand:
                 if not refusal and bucket and not bucket.takes():
                     refusal = ("RequestLimitExceeded", 503)
             if refusal:
-                return self.refuse(start_response, path, *refusal)
+                return self.refuse(start_response, path, scope[2], *refusal)
             if path.startswith(rpc_cbor.PATH):
                 return self.cloudwatch(environ, start_response, operation, body)
         return self.moto(environ, start_response)
@@ -195,12 +195,14 @@ class Stand:
         return next((name for verb, at, name in self.rest if verb == method and at.match(path)), f"{method} {path}")
 
     @staticmethod
-    def refuse(start_response: Callable[..., Any], path: str, code: str, status: int) -> Iterable[bytes]:
+    def refuse(
+        start_response: Callable[..., Any], path: str, service: str, code: str, status: int
+    ) -> Iterable[bytes]:
         message = "The stand-in was told to refuse this."
         if path.startswith(rpc_cbor.PATH):
             return rpc_cbor.refuse(start_response, f"{status} Refused", code, message)
         error = f"<Error><Code>{escape(code)}</Code><Message>{message}</Message></Error>"
-        if path == "/":  # EC2; the other is Route 53
+        if service == "ec2":  # the other is for Route 53 and CloudFormation
             answer = f"<Response><Errors>{error}</Errors><RequestID>stand-in</RequestID></Response>"
         else:
             answer = f"<ErrorResponse>{error}<RequestId>stand-in</RequestId></ErrorResponse>"

@@ -103,6 +103,11 @@ def test_who_stops_an_instance_without_a_stack_is_told_that_the_defaults_are_use
     for verb, would in (("nap", "would be stopped"), ("drill", "would be drilled")):
         result = catnap(verb, "--domain", HOST, "--dry-run", CATNAP_STACK="none")
         assert result.stdout == f"{HOST} {would}\n" and result.stderr.startswith(says)
+    set_up.moto.refuse("DescribeStacks", "AccessDenied", 403)
+    unread = catnap("nap", "--domain", HOST, "--dry-run")
+    assert unread.returncode == 0 and unread.stderr.startswith("cloudformation:DescribeStacks cannot be called: AccessD")
+    set_up.moto.refuse("DescribeStacks", "ValidationFailed", 400)
+    assert "cloudformation:DescribeStacks cannot be called" in refusal(catnap, "nap", "--domain", HOST, "--dry-run")
     other = catnap("nap", "--domain", "other.example.com", "--dry-run").stderr
     assert other.startswith("the stack catnap is not for other.example.com: ")
     assert "the stack catnap is for app.example.com (i-" in refusal(catnap, "nap", "catnap", "--domain", "other.example.com")

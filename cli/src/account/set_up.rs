@@ -182,6 +182,10 @@ impl Account {
                 }
             }
             Err(error) if is_named => Err(error),
+            // It may be there, and say something else than the defaults: only who never may look goes on.
+            Err(SetUpError::Unread(unread)) if !unread.message.starts_with("AccessDenied") => {
+                Err(SetUpError::Unread(unread))
+            }
             Err(error) => asked.by_hand(|_| error.to_string().lines().next().unwrap_or_default().into()),
         }
     }
