@@ -203,6 +203,14 @@ impl Sandbox {
         })
     }
 
+    /// The datapoints of NetworkIn of five minutes from `from` on that can be read now.
+    pub(crate) fn network_in_since(&self, from: DateTime<Utc>) -> Vec<Point> {
+        self.inside(|world| {
+            let metric = Metric::NetworkIn { instance: world.instance.clone(), period: TimeDelta::minutes(5) };
+            world.core.sim().readable(&metric, from).map_or_else(Vec::new, |series| series.points)
+        })
+    }
+
     /// A visitor comes, and goes on by themselves as time passes.
     pub fn visit(&self, visitor: Visitor) {
         self.inside(|world| world.spawn(visitor::visit(Arc::clone(&self.world), visitor)));

@@ -154,7 +154,8 @@ impl World {
             let next = last + self.schedule().to_std().unwrap_or(Duration::from_secs(60));
             tokio::select! {
                 biased;
-                () = self.schedule_changed.notified() => {}
+                // A schedule that is deployed anew begins then; it makes up for nothing.
+                () = self.schedule_changed.notified() => last = Instant::now(),
                 () = sleep_until(next) => {
                     last = next;
                     self.spawn(Arc::clone(&self).tick());

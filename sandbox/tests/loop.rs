@@ -158,3 +158,13 @@ fn a_sandbox_can_be_driven_from_any_thread() {
     });
     assert_eq!(now.join().unwrap(), TimeDelta::hours(1));
 }
+
+#[test]
+fn a_shorter_schedule_makes_up_for_nothing() {
+    let sandbox = Sandbox::new(&Setup { schedule: TimeDelta::hours(1), ..Setup::default() }).unwrap();
+    sandbox.run(TimeDelta::minutes(58));
+    assert_eq!(sandbox.calls("DescribeInstances"), 0);
+    sandbox.set_schedule(TimeDelta::minutes(1));
+    sandbox.run(TimeDelta::seconds(90));
+    assert_eq!(sandbox.calls("DescribeInstances"), 1);
+}

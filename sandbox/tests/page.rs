@@ -205,6 +205,21 @@ fn the_stream_begins_with_all_there_is_and_goes_on_with_what_is_new() {
 }
 
 #[test]
+fn datapoints_that_come_late_together_are_all_in_the_chart() {
+    let at = served();
+    act(at, r#"{"do":"speed","factor":0}"#);
+    let late = |on: bool| act(at, &format!(r#"{{"do":"fault","name":"metrics-late","on":{on}}}"#));
+    assert_eq!((act(at, r#"{"do":"act","act":"start"}"#).status, late(true).status), (200, 200));
+    act(at, r#"{"do":"skip","minutes":40}"#);
+    let mut stream = Stream::open(at);
+    assert_eq!(stream.next()["points"].as_array().unwrap().len(), 4, "18 minutes late");
+    late(false);
+    let seen = stream.until("the others", |frame| frame["points"].as_array().is_some_and(|points| !points.is_empty()));
+    assert_eq!(seen["points"].as_array().unwrap().len(), 3);
+    assert_eq!(Stream::open(at).next()["points"].as_array().unwrap().len(), 7);
+}
+
+#[test]
 fn the_window_s_requests_go_through_the_world() {
     let at = served();
     act(at, r#"{"do":"speed","factor":0}"#);

@@ -14,7 +14,7 @@ from emulator import ROOT
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 BINARY = ROOT / "target" / "debug" / "sandbox"
-ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+ADDRESS = re.compile(r"http://[\d.]+:\d+")
 
 
 @contextlib.contextmanager

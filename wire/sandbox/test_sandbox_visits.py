@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import socket
+
 import pytest
-from playwright.sync_api import expect
-from sandbox_page import Tab
+from playwright.sync_api import Browser, expect
+from sandbox_page import Tab, running
+
+from tabs import tabs
 
 
 def arrive(tab: Tab, seconds: float = 30) -> None:
@@ -30,6 +35,37 @@ def test_a_visit_while_it_sleeps_gets_the_waiting_page_and_then_the_app(tab: Tab
     tab.choose("Pause")
     by = {"bridge": "The starter passed on the app’s answer (200)", "poll": "The instance itself answered (200)"}
     expect(answered).to_contain_text(by[handoff])
+
+
+def address_in_the_network() -> str:
+    """This machine's own address, by which a phone would reach it; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        try:
+            way.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine is in no network")
+        return str(way.getsockname()[0])
+
+
+def test_from_a_phone_in_the_network_it_is_the_same(sandbox_browser: Browser) -> None:
+    # To an address that is not this machine's own, browsers send no Sec-Fetch-* without HTTPS.
+    address = address_in_the_network()
+    with running("--port", "0", "--host", address) as (url, _), tabs(sandbox_browser) as new_page:
+        tab = Tab(new_page(), url)
+        tab.act(do="speed", factor=0)
+        tab.open()
+        assert tab.page.evaluate("isSecureContext") is False
+        tab.press("Open the app")
+        expect(tab.window.get_by_role("heading", name="Harbour is waking up")).to_be_visible()
+        expect(tab.state).to_have_text("Waking: EC2 starts it")
+        expect(tab.field("Path on app.example.com")).to_have_value("/")
+        tab.press("Reload")
+        expect(tab.window.get_by_role("heading", name="Harbour is waking up")).to_be_visible()
+        tab.choose("×3600")
+        expect(tab.page.locator("#slow")).to_have_text("At ×5 while this window waits")
+        arrive(tab)
+        expect(tab.field("Path on app.example.com")).to_have_value("/")
+        expect(tab.line(re.compile("disguise"))).to_have_count(0)
 
 
 def test_in_the_app_links_lead_on_and_dns_leads_to_the_instance_in_time(tab: Tab) -> None:

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use shared::model::{InstanceState, Point};
+use shared::sim::Happening;
 
 use super::command::{Tag, Traffic};
 use super::telling::Line;
@@ -137,8 +138,9 @@ pub(crate) struct Counts {
 impl Counts {
     pub(crate) fn note(&mut self, what: &What) {
         match what {
-            What::Call { operation: "StartInstances", refused: None, .. } => self.wakes += 1,
-            What::Call { operation: "StopInstances", refused: None, .. } => self.naps += 1,
+            // EC2 takes calls that change nothing, too.
+            What::World(Happening::State { state: InstanceState::Pending, .. }) => self.wakes += 1,
+            What::World(Happening::State { state: InstanceState::Stopping, .. }) => self.naps += 1,
             What::Starter { record } if record.get("IgnoredRequests").is_some() => self.ignored += 1,
             _ => {}
         }
@@ -192,5 +194,23 @@ mod tests {
         assert_eq!(judged.as_ref().and_then(|it| it.floor), Some(40_000.0));
         let unread = of(json!({"decision": "keep", "floor": 3_000.0}), judged.as_ref());
         assert_eq!(unread.and_then(|it| it.floor), Some(40_000.0), "nothing was read for it");
+    }
+
+    #[test]
+    fn a_call_that_changes_nothing_is_no_wake_and_no_nap() {
+        let instance: shared::model::InstanceId = "i-00000000000000001".parse().unwrap();
+        let call =
+            |operation| What::Call { by: "stopper", operation, instance: instance.clone(), seen: None, refused: None };
+        let state = |state| What::World(Happening::State { instance: instance.clone(), state, why: None });
+        let mut counts = Counts::default();
+        for what in [call("StartInstances"), state(InstanceState::Pending), call("StartInstances")] {
+            counts.note(&what);
+        }
+        for what in
+            [call("StopInstances"), state(InstanceState::Stopping), call("StopInstances"), call("StopInstances")]
+        {
+            counts.note(&what);
+        }
+        assert_eq!((counts.wakes, counts.naps), (1, 1));
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{Request, Response, StatusCode};
 use shared::config;
-use shared::model::{InstanceState, Point, Probe};
+use shared::model::{InstanceState, Probe};
 use shared::sim::Browser;
 use tokio::sync::{broadcast, oneshot};
 
@@ -276,12 +276,12 @@ impl Live {
     fn send(&mut self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        let is_page = parts.headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
         let Some(request) = window::outward(parts, body) else {
             let mut response = Response::new(b"This request cannot be passed on.\n".to_vec());
             *response.status_mut() = StatusCode::BAD_REQUEST;
             return response;
         };
+        let is_page = window::is_page(request.headers());
         let answer = self.sandbox.send("you", &mut self.browser, request);
         let status = answer.as_ref().ok().map(|(_, answer)| answer.status().as_u16());
         let speed = self.pace.factor.min(self.watchable());
@@ -319,11 +319,10 @@ impl Live {
                 self.fresh.line(line);
             }
         }
-        let point = self.sandbox.snapshot().network_in;
-        let last = self.fresh.points.last().or(self.kept.points.last());
-        if let Some(point) = point.filter(|point: &Point| last.is_none_or(|last| last.at < point.at)) {
-            self.fresh.points.push(point);
-        }
+        // After an outage several can be read at once.
+        let last = self.fresh.points.last().or(self.kept.points.last()).map(|point| point.at);
+        let readable = self.sandbox.network_in_since(last.unwrap_or(self.sandbox.began()));
+        self.fresh.points.extend(readable.into_iter().filter(|point| last.is_none_or(|last| last < point.at)));
     }
 
     /// Shows what is new, if anything is.

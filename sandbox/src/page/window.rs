@@ -5,13 +5,16 @@
 //! waiting page would not work there. It never asks to wake inside of a frame, and allows none: both are lifted. It
 //! asks the API's own host for its status, which has no address here: that host is a path of this origin. And the
 //! seconds for which it waits before it goes to the app are the world's.
+//!
+//! Browsers leave `Sec-Fetch-*` out where they find a connection unsafe, as plain HTTP to any address but this
+//! machine's own: a phone that opens `http://192.168.1.20:4747`. Over HTTPS, as in the world, it would send them.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN, REFERER,
-    TRANSFER_ENCODING,
+    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN, REFERER,
+    TRANSFER_ENCODING, USER_AGENT,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use serde::Serialize;
 use shared::model::Probe;
 use shared::sim::{LeadsTo, Way};
@@ -64,6 +67,9 @@ fn headers(mut headers: HeaderMap, to_the_api: bool) -> HeaderMap {
             headers.insert(name, value);
         }
     }
+    if !headers.keys().any(|name| name.as_str().starts_with("sec-fetch-")) && says(&headers, &USER_AGENT, "Mozilla/") {
+        add_fetch_metadata(&mut headers);
+    }
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|it| it == value);
     let (framed, from_outside) = (is("sec-fetch-dest", "iframe"), is("sec-fetch-site", "same-site"));
     if framed {
@@ -77,6 +83,29 @@ fn headers(mut headers: HeaderMap, to_the_api: bool) -> HeaderMap {
         headers.insert(ORIGIN, HeaderValue::from_str(&app).unwrap_or(HeaderValue::from_static("null")));
     }
     headers
+}
+
+fn says(headers: &HeaderMap, name: &HeaderName, text: &str) -> bool {
+    headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(text))
+}
+
+/// What the browser would send over HTTPS: for a page that is opened (its address typed in, unless a page of the app
+/// led to it), or for what a page's script asks.
+fn add_fetch_metadata(headers: &mut HeaderMap) {
+    let from_here = [ORIGIN, REFERER].iter().any(|name| headers.contains_key(name));
+    let values = match (says(headers, &ACCEPT, "text/html"), from_here) {
+        (true, true) => ["navigate", "document", "same-origin"],
+        (true, false) => ["navigate", "document", "none"],
+        (false, _) => ["cors", "empty", "same-origin"],
+    };
+    for (name, value) in ["sec-fetch-mode", "sec-fetch-dest", "sec-fetch-site"].into_iter().zip(values) {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// Whether the window opens a page by this request; else its page's script asks.
+pub(crate) fn is_page(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
 }
 
 /// An answer as the window can show it. `page_port` may frame it; time passes `speed` times faster than here.
@@ -171,6 +200,28 @@ mod tests {
         let request = sent(&format!("/@{API}/.catnap/status?app={APP}"), &own);
         assert_eq!(request.uri().to_string(), format!("https://{API}/.catnap/status?app={APP}"));
         assert_eq!(request.headers()["sec-fetch-site"], "cross-site");
+    }
+
+    #[test]
+    fn a_phone_without_https_sends_what_it_would_send_with_it() {
+        let fetch_metadata = |request: &Request<Vec<u8>>| {
+            let value = |name| request.headers().get(name).map_or("–", |value| value.to_str().unwrap()).to_owned();
+            (["sec-fetch-mode", "sec-fetch-dest", "sec-fetch-site"].map(value), is_page(request.headers()))
+        };
+        let agent =
+            ("user-agent", "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0");
+        let (page, script) = (("accept", "text/html,*/*;q=0.8"), ("accept", "*/*"));
+        let all = |values: [&str; 3]| values.map(str::to_owned);
+        let opened = sent("/", &[agent, page, ("referer", "http://127.0.0.1:4000/")]);
+        assert_eq!(fetch_metadata(&opened), (all(["navigate", "document", "none"]), true));
+        let pressed = sent("/.catnap/wake", &[agent, page, ("origin", "http://127.0.0.1:4001")]);
+        assert_eq!(fetch_metadata(&pressed), (all(["navigate", "document", "same-origin"]), true));
+        let asks = sent("/.catnap/wake", &[agent, script, ("origin", "http://127.0.0.1:4001")]);
+        assert_eq!(fetch_metadata(&asks), (all(["cors", "empty", "same-origin"]), false));
+        let polls = sent(&format!("/@{API}/.catnap/status?app={APP}"), &[agent, script]);
+        assert_eq!(fetch_metadata(&polls), (all(["cors", "empty", "cross-site"]), false));
+        let program = sent("/", &[("user-agent", "curl/8.12.1"), script]);
+        assert_eq!(fetch_metadata(&program), (all(["–", "–", "–"]), true), "it would not send them over HTTPS either");
     }
 
     #[test]

@@ -14,7 +14,9 @@ use super::metrics::Which;
 use super::traffic::Page;
 use super::{AppAnswer, Bucket, Sim, World, refused};
 use crate::cloud::Metric;
-use crate::model::{HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, InstanceState, Point, Probe};
+use crate::model::{
+    HealthCheckConfig, HealthCheckId, HostName, Instance, InstanceId, InstanceState, Point, Probe, Series,
+};
 use crate::trouble::Trouble;
 
 /// How a living instance is watched and found.
@@ -279,6 +281,13 @@ impl Sim {
     pub fn newest(&self, metric: &Metric) -> Option<Point> {
         let world = self.world();
         world.metrics.read(metric, world.now - TimeDelta::days(15), world.now, world.now)?.points.last().copied()
+    }
+
+    /// The datapoints of a metric from `from` on that can be read now, of whole periods; none of one that cannot be.
+    #[must_use]
+    pub fn readable(&self, metric: &Metric, from: DateTime<Utc>) -> Option<Series> {
+        let world = self.world();
+        world.metrics.read(metric, from, world.now, world.now)
     }
 
     /// What people sent of a datapoint of NetworkIn, which no metric tells; those that are not there are zero.
