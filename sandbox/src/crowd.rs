@@ -14,8 +14,9 @@ use crate::visitor::{self, Visitor};
 use crate::world::{APP, World};
 
 /// What scanners try, and how those who knock call themselves.
-const PATHS: [&str; 7] = ["/", "/wp-login.php", "/.env", "/robots.txt", "/favicon.ico", "/.git/config", "/index.html"];
-const AGENTS: [&str; 6] = [
+pub(crate) const PATHS: [&str; 7] =
+    ["/", "/wp-login.php", "/.env", "/robots.txt", "/favicon.ico", "/.git/config", "/index.html"];
+pub(crate) const AGENTS: [&str; 6] = [
     "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
     "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
     "python-requests/2.32.3",

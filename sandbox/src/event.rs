@@ -116,12 +116,14 @@ pub enum Step {
     Waits,
     /// Has the app on the screen.
     Arrives {
-        /// Seconds since they came.
+        /// Seconds since they came, or since they wait again.
         after_seconds: i64,
     },
+    /// Had the app, and the next page is not there.
+    WaitsAgain,
     /// Had no more patience.
     GivesUp {
-        /// Seconds since they came.
+        /// Seconds since they came, or since they wait again.
         after_seconds: i64,
         /// The reason that the page gave last.
         reason: String,
@@ -171,6 +173,7 @@ impl fmt::Display for What {
                 Step::GivesUp { after_seconds, reason } => {
                     write!(f, "visitor   {who} gives up after {after_seconds} s ({reason})")
                 }
+                Step::WaitsAgain => write!(f, "visitor   {who} had the app, and waits for it again"),
                 Step::Leaves => write!(f, "visitor   {who} leaves"),
             },
             Self::Call { by, operation, instance, refused, .. } => {

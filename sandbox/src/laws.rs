@@ -17,7 +17,7 @@ use crate::core::Function;
 /// way to read it. Below that bound the floor is learned, and a page can be taken for noise (see decision 14).
 const SHOWS: f64 = 40_000.0;
 /// Older metrics tell nothing about now.
-const STALE: TimeDelta = TimeDelta::minutes(20);
+pub(crate) const STALE: TimeDelta = TimeDelta::minutes(20);
 /// The share of the idle time that must have been observed. The decision takes 80 % of whole periods; at the edges one
 /// of them may be missing.
 const OBSERVED: f64 = 0.65;
@@ -29,7 +29,7 @@ const TICK: TimeDelta = TimeDelta::minutes(5);
 pub(crate) struct Told {
     /// As what each instance was shown last, and when.
     pub(crate) shown: HashMap<InstanceId, (DateTime<Utc>, Instance)>,
-    /// The metrics that were read last, and when.
+    /// Of the metrics that were read last: when, and all that could be read then.
     pub(crate) metrics: HashMap<Metric, (DateTime<Utc>, Option<Series>)>,
     /// The health check was disabled when it was read last: nobody looks, and there are no samples.
     pub(crate) unwatched: bool,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use http::{Request, Response};
 use shared::cloud::{App, Cloud, Destination, Limits, Metric, Page, Targets, Unforwarded};
 use shared::config::Config;
@@ -25,6 +25,8 @@ const CALL: Duration = Duration::from_millis(120);
 /// How long the app takes for an answer, and a connection that nobody answers until it is given up.
 const APP: Duration = Duration::from_millis(40);
 const NO_ANSWER: Duration = Duration::from_secs(3);
+/// GetMetricData of what is in us-east-1 alone, for an app in another region.
+pub(crate) const IN_US_EAST_1: &str = "GetMetricData in us-east-1";
 /// How long the starter waits for DNS.
 const DNS: Duration = Duration::from_secs(2);
 
@@ -188,9 +190,20 @@ impl Cloud for Port {
         from: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Vec<Option<Series>>, CloudError> {
-        let answer = self.call("GetMetricData", async |sim| sim.metrics(metrics, from, until).await).await?;
+        // Whatever was asked for: a look that goes back too short is seen by what it leaves out.
+        let far_back = until - self.config.policy.idle - laws::STALE - TimeDelta::hours(1);
+        let read = self.call("GetMetricData", async |sim| {
+            let answer = sim.metrics(metrics, from, until).await?;
+            let there: Vec<_> = metrics.iter().map(|metric| sim.readable(metric, far_back, until)).collect();
+            Ok((answer, there))
+        });
+        let (answer, there) = read.await?;
+        // The adapter asks two regions, one after the other, and one that fails takes the other's answer with it.
+        if metrics.iter().any(Metric::is_global) {
+            self.call(IN_US_EAST_1, async |_| Ok(())).await?;
+        }
         // `until` is the tick's time.
-        let told = metrics.iter().cloned().zip(answer.iter().map(|series| (until, series.clone())));
+        let told = metrics.iter().cloned().zip(there.into_iter().map(|series| (until, series)));
         self.told().metrics.extend(told);
         Ok(answer)
     }
@@ -268,5 +281,31 @@ impl App for Port {
             Way::Free => self.core.sim().addresses(host).await,
             _ => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_could_be_read_is_told_however_little_was_asked_for() {
+        let now: DateTime<Utc> = "2026-03-03T08:00:00Z".parse().unwrap();
+        let core = Arc::new(Core::new(now));
+        let visits = Metric::Visits("app.example.com".parse().unwrap());
+        core.sim().count(visits.clone(), 1.0);
+        sleep(Duration::from_secs(20 * 60)).await;
+        let settings = |name: &str| (name == "CATNAP_APP_DOMAIN").then(|| "app.example.com".to_owned());
+        let port = Port::new(Arc::clone(&core), Function::Stopper, Config::read(settings).unwrap());
+        let tick = core.now();
+        let read = port.metrics(std::slice::from_ref(&visits), tick - TimeDelta::minutes(5), tick).await.unwrap();
+        assert_eq!(read[0].as_ref().unwrap().points.len(), 0);
+        assert_eq!(port.told().metrics[&visits].1.as_ref().unwrap().points.len(), 1);
+        core.set_weather(IN_US_EAST_1, Weather::Refused(Trouble::Throttled), true);
+        let health = Metric::HealthStatus("check".parse().unwrap());
+        assert_eq!(port.metrics(&[health], tick, tick).await.unwrap_err().trouble, Trouble::Throttled);
+        assert!(port.metrics(&[visits], tick, tick).await.is_ok(), "it is in another region");
     }
 }

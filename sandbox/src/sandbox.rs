@@ -207,7 +207,8 @@ impl Sandbox {
     pub(crate) fn network_in_since(&self, from: DateTime<Utc>) -> Vec<Point> {
         self.inside(|world| {
             let metric = Metric::NetworkIn { instance: world.instance.clone(), period: TimeDelta::minutes(5) };
-            world.core.sim().readable(&metric, from).map_or_else(Vec::new, |series| series.points)
+            let series = world.core.sim().readable(&metric, from, world.core.now());
+            series.map_or_else(Vec::new, |series| series.points)
         })
     }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use shared::model::InstanceState::{Pending, Stopped};
 use shared::sim::Phases;
 
+use crate::crowd::{AGENTS, PATHS};
 use crate::fault::Fault;
 use crate::sandbox::{Setup, SetupError};
 use crate::stage::{Scenario, Stage};
@@ -60,17 +61,8 @@ fn storm() -> Result<Stage, SetupError> {
 fn scanner_night() -> Result<Stage, SetupError> {
     let mut stage = Stage::new(&Setup::default())?;
     stage.until("22:00");
-    let paths = ["/", "/wp-login.php", "/.env", "/robots.txt", "/favicon.ico", "/.git/config", "/index.html"];
-    let agents = [
-        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
-        "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
-        "python-requests/2.32.3",
-        "curl/8.12.1",
-        "Mozilla/5.0 zgrab/0.x",
-        "",
-    ];
     for number in 0..480 {
-        stage.sandbox.bot(paths[number % paths.len()], agents[number % agents.len()]);
+        stage.sandbox.bot(PATHS[number % PATHS.len()], AGENTS[number % AGENTS.len()]);
         stage.minutes(1);
     }
     stage.must("nothing was started", stage.sandbox.calls("StartInstances") == 0 && stage.is_asleep());

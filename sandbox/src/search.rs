@@ -1,4 +1,8 @@
-//! The search for faults: stories from seeds, the laws over them, and the shortest story that breaks one.
+//! A story told, and what must have held at its end.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -7,9 +11,11 @@ use shared::sim::Happening;
 use shared::steer::LET_GO;
 
 use crate::event::{Event, Step, What};
+use crate::fault::Weather;
 use crate::sandbox::{Sandbox, SetupError};
 use crate::story::{Act, Deed, Story};
-use crate::visitor::Visitor;
+use crate::visitor::{LOOKS_AGAIN_AFTER, Visitor};
+use crate::world::STARTER_TIMEOUT;
 
 /// What came of a story.
 #[derive(Debug)]
@@ -22,39 +28,28 @@ pub struct Outcome {
     pub took: TimeDelta,
 }
 
-/// A story that breaks a law, and the shortest one found that breaks it as well.
-#[derive(Debug)]
-pub struct Find {
-    /// The law.
-    pub law: String,
-    /// The shortest story.
-    pub story: Story,
-    /// What happened in it.
-    pub outcome: Outcome,
-    /// How many stories were tried to find it.
-    pub tried: usize,
-}
-
 /// Tells a story, then lets all faults end, and sees whether everything comes right by itself.
 ///
 /// # Errors
 /// When its world cannot be set up.
 pub fn tell(story: &Story) -> Result<Outcome, SetupError> {
-    let sandbox = Sandbox::new(&story.setup)?;
-    let mut moments: Vec<(TimeDelta, &Act, bool)> = Vec::new();
-    for act in &story.acts {
-        moments.push((act.at, act, true));
-        moments.extend(act.deed.lasts().map(|lasts| (act.at + lasts, act, false)));
+    let mut run = Run { sandbox: Sandbox::new(&story.setup)?, story, events: Vec::new(), broken: Vec::new() };
+    // What has happened until then is told with it, and a shorter story looked for.
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        run.live_through();
+        run.come_right();
+    }));
+    if let Err(panic) = panicked {
+        run.look();
+        run.broken.push(format!("a panic: {}", words(&*panic)));
     }
-    moments.sort_by_key(|(at, _, _)| *at);
-    for (at, act, begins) in moments {
-        sandbox.run_until(story.setup.began + at);
-        act.deed.act(&sandbox, begins);
-    }
-    let mut run = Run { sandbox, story, events: Vec::new(), broken: Vec::new() };
-    run.come_right();
     let took = run.sandbox.now() - run.sandbox.began();
     Ok(Outcome { events: run.events, broken: run.broken, took })
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    owned.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
 }
 
 struct Run<'a> {
@@ -65,11 +60,18 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    fn live_through(&mut self) {
+        for (at, act, begins) in self.story.moments() {
+            self.sandbox.run_until(self.story.setup.began + at);
+            act.deed.act(&self.sandbox, begins);
+        }
+    }
+
     fn come_right(&mut self) {
         let bound = self.visitors_bound();
         self.run(bound);
-        self.nobody_waits_for_ever(bound);
         self.people_finish();
+        self.nobody_waits_for_ever(bound);
         self.it_naps();
         self.the_next_visit_wakes_it();
         self.look();
@@ -79,7 +81,8 @@ impl Run<'_> {
         });
         let told: Vec<_> = told.collect();
         self.broken.splice(0..0, told);
-        self.functions_fail_only_in_bad_weather();
+        self.everybody_gets_an_answer();
+        self.ticks_fail_only_in_bad_weather();
         self.only_people_wake_it();
     }
 
@@ -93,7 +96,7 @@ impl Run<'_> {
     }
 
     /// How long a visitor may wait once nothing is wrong any more: for a stop to end, a start that failed to be tried
-    /// again (5 min), the boot, and the way to the app.
+    /// again (5 min), the boot, the way to the app, and a page that has paused to be looked at.
     fn visitors_bound(&self) -> TimeDelta {
         let setup = &self.story.setup;
         let phases = setup.phases;
@@ -102,7 +105,8 @@ impl Run<'_> {
         let turns = TimeDelta::seconds(i64::from(config.interval_seconds * (threshold + 1)));
         let remembered = setup.ttl + TimeDelta::seconds(60 + 60);
         let polls = if self.setting("CATNAP_HANDOFF") == "poll" { 65 + 130 + 400 + 60 } else { 0 };
-        boots + turns * 2 + remembered + TimeDelta::minutes(5 + 2) + TimeDelta::seconds(polls)
+        let pause = TimeDelta::from_std(LOOKS_AGAIN_AFTER).unwrap_or_default();
+        boots + turns * 2 + remembered + TimeDelta::minutes(5 + 2) + TimeDelta::seconds(polls) + pause
     }
 
     fn setting(&self, name: &str) -> &str {
@@ -117,32 +121,32 @@ impl Run<'_> {
         matches!(self.sandbox.snapshot().state, InstanceState::Pending | InstanceState::Running)
     }
 
-    /// Who had patience has the app, within the bound from their coming or from the last fault on.
+    /// Who had patience has the app, within the bound from their coming (or from the page on which it was gone) or from
+    /// the last fault on.
     fn nobody_waits_for_ever(&mut self, bound: TimeDelta) {
         let now = self.sandbox.now();
-        let came = self.events.iter().filter_map(|event| match &event.what {
-            What::Visitor { who, step: Step::Comes } => Some((who.clone(), event.at)),
-            _ => None,
-        });
-        for (who, came) in came.collect::<Vec<_>>() {
-            let end = self.events.iter().find_map(|event| match &event.what {
+        let mut broken = Vec::new();
+        for (index, Event { at: came, what }) in self.events.iter().enumerate() {
+            let What::Visitor { who, step: Step::Comes | Step::WaitsAgain } = what else { continue };
+            let end = self.events[index..].iter().find_map(|event| match &event.what {
                 What::Visitor { who: other, step: step @ (Step::Arrives { .. } | Step::GivesUp { .. }) } => {
-                    (*other == who).then_some((event.at, step))
+                    (other == who).then_some((event.at, step))
                 }
                 _ => None,
             });
             let (until, there) = end.map_or((now, false), |(at, step)| (at, matches!(step, Step::Arrives { .. })));
             let law = match end {
                 // Between two faults as well as after the last.
-                Some(_) if there && until - came <= bound => continue,
-                _ if until - self.calm_since(came, until) <= bound => continue,
+                Some(_) if there && until - *came <= bound => continue,
+                _ if until - self.calm_since(*came, until) <= bound => continue,
                 Some((_, Step::GivesUp { reason, .. })) => format!("{who} gave up ({reason})"),
                 Some(_) => format!("{who} got the app too late"),
                 None => format!("{who} still waits"),
             };
-            let minutes = (until - came).num_minutes();
-            self.broken.push(format!("nobody waits for ever: {law} after {minutes} min"));
+            let minutes = (until - *came).num_minutes();
+            broken.push(format!("nobody waits for ever: {law} after {minutes} min"));
         }
+        self.broken.extend(broken);
     }
 
     /// Since when nothing has been wrong at `until`, for someone who came at `came`.
@@ -292,65 +296,85 @@ impl Run<'_> {
         }
     }
 
-    fn functions_fail_only_in_bad_weather(&mut self) {
-        let may_fail = |act: &&Act| !matches!(act.deed, Deed::Tag { .. });
-        let faults = self.story.acts.iter().filter(may_fail).filter_map(|act| Some((act.at, act.deed.lasts()?)));
-        let faults: Vec<_> = faults.collect();
-        let began = self.story.setup.began;
+    /// The starter answers each request; only where calls take so long that its own time is over it cannot.
+    fn everybody_gets_an_answer(&mut self) {
+        let is_slow = |act: &Act| matches!(act.deed, Deed::Weather(_, Weather::Slow(_), _));
+        self.may_fail("starter", is_slow, STARTER_TIMEOUT, "everybody gets an answer: the starter fails");
+    }
+
+    fn ticks_fail_only_in_bad_weather(&mut self) {
+        let is_bad = |act: &Act| !matches!(act.deed, Deed::Tag { .. });
+        let tried_again = Duration::from_secs(600);
+        self.may_fail("stopper", is_bad, tried_again, "a tick fails for a reason: the stopper fails");
+    }
+
+    /// A function may fail during some acts, and for so long after them.
+    fn may_fail(&mut self, function: &str, during: impl Fn(&Act) -> bool, aftermath: Duration, law: &str) {
+        let acts = self.story.acts.iter().filter(|act| during(act));
+        let times = acts.filter_map(|act| Some((self.story.setup.began + act.at, act.deed.lasts()?)));
+        let times: Vec<_> = times.map(|(from, lasts)| from..=from + lasts + aftermath).collect();
         for Event { at, what } in &self.events {
-            let What::FunctionFailed { function, message } = what else { continue };
-            let aftermath = TimeDelta::minutes(10); // of a tick that is tried again
-            let in_bad_weather = faults.iter().any(|(from, lasts)| {
-                let from = began + *from;
-                (from..=from + *lasts + aftermath).contains(at)
-            });
-            if !in_bad_weather {
-                self.broken.push(format!("a function fails for a reason: {function}: {message}"));
+            let What::FunctionFailed { function: failed, message } = what else { continue };
+            if *failed == function && !times.iter().any(|time| time.contains(at)) {
+                self.broken.push(format!("{law}: {message}"));
             }
         }
     }
 }
 
-/// The law alone, without what is particular to one story.
-fn kind(law: &str) -> &str {
-    law.split(|c: char| c.is_ascii_digit()).next().unwrap_or(law).split(": ").next().unwrap_or(law)
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-/// Looks whether the story of this seed breaks a law, and if so for the shortest one that breaks it.
-///
-/// # Errors
-/// When its world cannot be set up.
-pub fn search(seed: u64) -> Result<(TimeDelta, Option<Find>), SetupError> {
-    let story = Story::of(seed);
-    let outcome = tell(&story)?;
-    let took = outcome.took;
-    let Some(law) = outcome.broken.first().map(|law| kind(law).to_owned()) else { return Ok((took, None)) };
-    Ok((took, Some(shrink(story, outcome, law)?)))
-}
+    use super::*;
+    use crate::shrink::find;
 
-/// Leaves out acts as long as the law is still broken: halves first, then less and less.
-fn shrink(mut story: Story, mut outcome: Outcome, law: String) -> Result<Find, SetupError> {
-    let mut tried = 1;
-    let mut size = story.acts.len().div_ceil(2).max(1);
-    loop {
-        let (mut from, mut shorter) = (0, false);
-        while from < story.acts.len() {
-            let mut acts = story.acts.clone();
-            acts.drain(from..(from + size).min(acts.len()));
-            let candidate = Story { acts, ..story.clone() };
-            let told = tell(&candidate)?;
-            tried += 1;
-            if told.broken.iter().any(|broken| kind(broken) == law) {
-                (story, outcome, shorter) = (candidate, told, true);
-            } else {
-                from += size;
-            }
-        }
-        if size == 1 && !shorter {
-            break;
-        }
-        size = (size / 2).max(1);
+    fn story(acts: Vec<Act>) -> Story {
+        Story { acts, ..Story::of(3) }
     }
-    let law = outcome.broken.iter().find(|broken| kind(broken) == law).cloned().unwrap_or(law);
-    Ok(Find { law, story, outcome, tried })
+
+    #[test]
+    fn a_panic_is_a_find_and_its_story_gets_shorter_too() {
+        let mut acts = Story::of(3).acts;
+        let never = TimeDelta::days(200_000_000); // no calendar goes so far: the run itself panics
+        acts.push(Act { at: never, deed: Deed::Tick });
+        let (_, found) = find(story(acts)).unwrap();
+        let found = found.unwrap();
+        assert!(found.law.starts_with("a panic: "), "{}", found.law);
+        assert_eq!(found.story.acts, [Act { at: never, deed: Deed::Tick }]);
+    }
+
+    #[test]
+    fn a_starter_may_fail_only_where_calls_are_slow() {
+        let at = |minutes| TimeDelta::minutes(minutes);
+        let slow = Deed::Weather("", Weather::Slow(TimeDelta::seconds(29)), at(10));
+        let bad = Deed::Fault(crate::fault::Fault::DescribeThrottled, at(60));
+        let story = story(vec![Act { at: at(0), deed: bad }, Act { at: at(60), deed: slow }]);
+        let sandbox = Sandbox::new(&story.setup).unwrap();
+        let failed = |function, minutes| {
+            let what = What::FunctionFailed { function, message: "it did".into() };
+            Event { at: story.setup.began + at(minutes), what }
+        };
+        let events = vec![failed("starter", 65), failed("starter", 30), failed("stopper", 30), failed("stopper", 90)];
+        let mut run = Run { sandbox, story: &story, events, broken: Vec::new() };
+        run.everybody_gets_an_answer();
+        run.ticks_fail_only_in_bad_weather();
+        let [starter, stopper] = &run.broken[..] else { panic!("{:?}", run.broken) };
+        assert!(starter.starts_with("everybody gets an answer") && stopper.starts_with("a tick fails"));
+    }
+
+    #[test]
+    fn who_had_the_app_and_waits_again_is_not_forgotten() {
+        let story = story(Vec::new());
+        let sandbox = Sandbox::new(&story.setup).unwrap();
+        sandbox.run(TimeDelta::hours(10));
+        let mut run = Run { sandbox, story: &story, events: Vec::new(), broken: Vec::new() };
+        let steps = [(0, Step::Comes), (1, Step::Arrives { after_seconds: 60 }), (2, Step::WaitsAgain)];
+        for (minutes, step) in steps {
+            let what = What::Visitor { who: "Ada".into(), step };
+            run.events.push(Event { at: story.setup.began + TimeDelta::minutes(minutes), what });
+        }
+        run.nobody_waits_for_ever(run.visitors_bound());
+        assert_eq!(run.broken, ["nobody waits for ever: Ada still waits after 598 min"]);
+    }
 }

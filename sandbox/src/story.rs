@@ -13,6 +13,7 @@ use shared::sim::traffic::random;
 use shared::trouble::Trouble;
 
 use crate::fault::{Fault, Weather};
+use crate::port::IN_US_EAST_1;
 use crate::sandbox::{Sandbox, Setup};
 use crate::visitor::Visitor;
 use crate::world::APP;
@@ -53,6 +54,8 @@ pub enum Deed {
     /// The calls of an operation meet this for so long; an empty name is every one, to the
     /// app as well.
     Weather(&'static str, Weather, TimeDelta),
+    /// EC2 takes starts for so long, and they come to nothing for this reason.
+    StartsFail(&'static str, TimeDelta),
     /// CloudWatch cannot read this metric for so long.
     Unreadable(&'static str, TimeDelta),
     /// The operator's hand for so long: a tag of this name with `true`, which is taken away again, or with the time
@@ -79,13 +82,36 @@ pub enum Deed {
     Idle(u32),
 }
 
+impl Act {
+    /// When what it does ends.
+    fn end(&self) -> Option<TimeDelta> {
+        self.deed.lasts().map(|lasts| self.at + lasts)
+    }
+}
+
 impl Deed {
+    /// Whether both put the same thing wrong.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Fault(one, _), Self::Fault(other, _)) => one == other,
+            (Self::Weather(operation, weather, _), Self::Weather(other, other_weather, _)) => {
+                (operation, weather) == (other, other_weather)
+            }
+            (Self::Unreadable(one, _), Self::Unreadable(other, _)) => one == other,
+            (Self::StartsFail(..), Self::StartsFail(..)) => true,
+            (Self::Tag { name, until, .. }, Self::Tag { name: other, until: other_until, .. }) => {
+                (name, until) == (other, other_until)
+            }
+            _ => false,
+        }
+    }
+
     /// How long it is in the way of things.
     #[must_use]
     pub fn lasts(&self) -> Option<TimeDelta> {
         match self {
             Self::Fault(_, lasts) | Self::Weather(_, _, lasts) => Some(*lasts),
-            Self::Unreadable(_, lasts) | Self::Tag { lasts, .. } => Some(*lasts),
+            Self::StartsFail(_, lasts) | Self::Unreadable(_, lasts) | Self::Tag { lasts, .. } => Some(*lasts),
             Self::Stop(_) | Self::Idle(_) => Some(TimeDelta::zero()),
             _ => None,
         }
@@ -96,6 +122,10 @@ impl Deed {
         match self {
             Self::Fault(fault, _) => sandbox.fault(*fault, begins),
             Self::Weather(operation, weather, _) => sandbox.weather(operation, *weather, begins),
+            Self::StartsFail(reason, _) => {
+                let what = format!("{}: starts fail for {reason}", if begins { "from now on" } else { "no more" });
+                sandbox.turn(&what, |sim, id, _| sim.starts_fail(id, begins.then_some(reason)));
+            }
             Self::Unreadable(metric, _) => sandbox.unreadable(metric, begins),
             Self::Tag { name, until: true, lasts } if begins => {
                 let until = (sandbox.now() + *lasts).to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -133,22 +163,32 @@ fn tag(sandbox: &Sandbox, name: &str, value: Option<&str>) {
 
 /// By which visitors are led.
 const STEERING: [&str; 4] = ["GetHealthCheck", "ListTagsForResource", "ChangeTagsForResource", "UpdateHealthCheck"];
-/// An empty name is every call.
-const OPERATIONS: [&str; 14] = [
+/// An empty name is every call; what stands here twice comes as often.
+const OPERATIONS: [&str; 16] = [
     "",
     "DescribeInstances",
+    "StartInstances",
     "StartInstances",
     "StopInstances",
     "CreateTags",
     "GetHealthCheck",
     "GetHealthCheckStatus",
     "GetMetricData",
+    IN_US_EAST_1,
     "UpdateHealthCheck",
     "ChangeTagsForResource",
     "ListTagsForResource",
     "Probe",
     "Forward",
     "LookUp",
+];
+/// Why a start can fail that EC2 has taken (EC2 User Guide, "Troubleshoot instance launch issues").
+const START_FAILURES: [&str; 5] = [
+    "Client.InternalError",
+    "Client.VolumeLimitExceeded",
+    "Client.InvalidSnapshot.NotFound",
+    "Server.InternalError",
+    "Server.InsufficientInstanceCapacity",
 ];
 const METRICS: [&str; 4] = ["NetworkIn", "HealthCheckStatus", "Visits", "Busy"];
 const TAGS: [(&str, bool); 4] =
@@ -179,11 +219,22 @@ impl Story {
         Self { seed, setup, acts }
     }
 
-    /// When the last of its faults is over, after the beginning.
-    #[must_use]
-    pub fn faults_end(&self) -> TimeDelta {
-        let ends = self.acts.iter().map(|act| act.at + act.deed.lasts().unwrap_or_default());
-        ends.max().unwrap_or_default()
+    /// When each act begins (true), and when what it does ends, in order. Of two of one kind the end of the first is
+    /// none.
+    pub(crate) fn moments(&self) -> Vec<(TimeDelta, &Act, bool)> {
+        let mut moments = Vec::new();
+        for act in &self.acts {
+            moments.push((act.at, act, true));
+            let Some(end) = act.end() else { continue };
+            let goes_on = |other: &Act| {
+                other.deed.is_same(&act.deed) && (other.at..).contains(&end) && other.end().is_some_and(|it| end < it)
+            };
+            if !self.acts.iter().any(goes_on) {
+                moments.push((end, act, false));
+            }
+        }
+        moments.sort_by_key(|(at, _, _)| *at);
+        moments
     }
 }
 
@@ -237,7 +288,7 @@ fn act(rng: &mut XorShiftRng, number: usize, hours: i64, steers: bool) -> Act {
     };
     // An idle time has to pass in it, or somebody has to come.
     let long = |rng: &mut XorShiftRng| TimeDelta::seconds(rng.random_range(600..14_400));
-    let deed = match rng.random_range(0..25) {
+    let deed = match rng.random_range(0..26) {
         0..6 => Deed::Visit(Visitor {
             patience: TimeDelta::minutes(*[1, 5, 10, 15, 60].choose(rng).unwrap_or(&5)),
             pages: rng.random_range(1..20),
@@ -273,6 +324,7 @@ fn act(rng: &mut XorShiftRng, number: usize, hours: i64, steers: bool) -> Act {
             Deed::Tag { name, until, lasts: long(rng) }
         }
         23 => Deed::Unreadable(METRICS.choose(rng).copied().unwrap_or_default(), long(rng)),
+        24 => Deed::StartsFail(START_FAILURES.choose(rng).copied().unwrap_or_default(), lasts(rng)),
         _ => Deed::Idle(*[5, 20, 60].choose(rng).unwrap_or(&60)),
     };
     Act { at, deed }
@@ -324,6 +376,9 @@ impl fmt::Display for Act {
                 let operation = if operation.is_empty() { "every call" } else { operation };
                 write!(f, "for {} s: {operation}: {weather:?}", lasts.num_seconds())
             }
+            Deed::StartsFail(reason, lasts) => {
+                write!(f, "for {} s: EC2 takes starts, and they fail: {reason}", lasts.num_seconds())
+            }
             Deed::Unreadable(metric, lasts) => {
                 write!(f, "for {} s: CloudWatch cannot read {metric}", lasts.num_seconds())
             }
@@ -333,5 +388,23 @@ impl fmt::Display for Act {
             }
             other => write!(f, "{other:?}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_that_overlap_the_end_of_the_first_ends_nothing() {
+        let minutes = TimeDelta::minutes;
+        let act = |at, lasts| Act { at: minutes(at), deed: Deed::Fault(Fault::AppDown, minutes(lasts)) };
+        let other = Act { at: minutes(0), deed: Deed::Fault(Fault::Quota, minutes(15)) };
+        let story = Story { acts: vec![other, act(0, 10), act(5, 20), act(6, 2), act(30, 5)], ..Story::of(1) };
+        let ends = story.moments().into_iter().filter(|(_, _, begins)| !begins);
+        let ends: Vec<_> = ends.map(|(at, act, _)| (at.num_minutes(), act.at.num_minutes())).collect();
+        assert_eq!(ends, [(15, 0), (25, 5), (35, 30)]);
+        let same = Story { acts: vec![act(0, 10), act(0, 10)], ..Story::of(1) };
+        assert!(same.moments().iter().any(|(_, _, begins)| !begins), "one of them ends it");
     }
 }

@@ -68,6 +68,12 @@ const FAST: u64 = 3_000;
 const STEADY: u64 = 8_000;
 const SLOW: u64 = 15_000;
 const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(15);
+// Until it pauses when nobody looks, and how often it goes to the app by itself and is led back.
+const GIVE_UP_AFTER: TimeDelta = TimeDelta::minutes(15);
+const ROUND_TRIPS: usize = 3;
+
+/// How long it takes until somebody looks at a page again that has paused meanwhile.
+pub(crate) const LOOKS_AGAIN_AFTER: Duration = Duration::from_secs(120);
 
 /// How long a person looks for the button, and waits with pressing it again where it did not help.
 const BEFORE_PRESS: Duration = Duration::from_secs(5);
@@ -90,8 +96,32 @@ struct Visit {
     world: Arc<World>,
     visitor: Visitor,
     browser: Browser,
+    /// When they came, or had the app no more.
     came: DateTime<Utc>,
-    tries: usize,
+    /// How often this tab went to the app, and when it last did.
+    tries: (usize, DateTime<Utc>),
+}
+
+/// What a browser shows.
+enum Shows {
+    App,
+    WaitingPage(Response<Vec<u8>>),
+    /// Something that a reload may help against.
+    Error,
+    NoConnection,
+}
+
+/// The waiting page in a browser, with what its script knows.
+struct Page {
+    settings: Value,
+    seen: Value,
+    /// It asks by itself, or somebody has pressed its button.
+    willing: bool,
+    asked: bool,
+    ask_again_at: DateTime<Utc>,
+    failures: u32,
+    /// Since when its phase is what it is.
+    since: DateTime<Utc>,
 }
 
 /// How the waiting page was left.
@@ -104,12 +134,10 @@ enum Left {
 /// The whole of a visit.
 pub(crate) async fn visit(world: Arc<World>, visitor: Visitor) {
     let came = world.core.now();
-    let mut visit = Visit { world, visitor, browser: Browser::default(), came, tries: 0 };
+    let mut visit = Visit { world, visitor, browser: Browser::default(), came, tries: (0, came) };
     visit.tell(Step::Comes);
-    let end = visit.get_there().await;
-    visit.tell(end.clone());
-    if matches!(end, Step::Arrives { .. }) {
-        visit.look_around().await;
+    let shows = visit.open("/").await;
+    if visit.get_there(shows, "/").await && visit.look_around().await {
         visit.tell(Step::Leaves);
     }
 }
@@ -127,94 +155,140 @@ impl Visit {
         self.world.core.now() - self.came < self.visitor.patience
     }
 
-    async fn get_there(&mut self) -> Step {
+    async fn open(&mut self, path: &str) -> Shows {
+        let request = request(Method::GET, &self.visitor.host, path, &NAVIGATION);
+        match self.world.send(&self.visitor.name, &mut self.browser, request).await {
+            Ok((Got::App, answer)) if answer.status().as_u16() < 500 => Shows::App,
+            Ok((Got::WaitingPage, page)) => Shows::WaitingPage(page),
+            Ok(_) => Shows::Error,
+            Err(_) => Shows::NoConnection,
+        }
+    }
+
+    /// Stays until the app is there, as long as they have patience. Says whether it is.
+    async fn get_there(&mut self, mut shows: Shows, path: &str) -> bool {
         let (mut waits, mut reason) = (false, String::new());
-        while self.has_patience() {
-            let request = request(Method::GET, &self.visitor.host, "/", &NAVIGATION);
-            match self.world.send(&self.visitor.name, &mut self.browser, request).await {
-                Ok((Got::App, answer)) if answer.status().as_u16() < 500 => {
-                    return Step::Arrives { after_seconds: self.seconds() };
+        loop {
+            match shows {
+                Shows::App => {
+                    self.tell(Step::Arrives { after_seconds: self.seconds() });
+                    return true;
                 }
-                Ok((Got::WaitingPage, page)) => {
+                Shows::WaitingPage(page) => {
                     if !std::mem::replace(&mut waits, true) {
                         self.tell(Step::Waits);
                     }
-                    match self.wait(&page).await {
-                        Left::ForTheApp => self.tries += 1,
-                        Left::OutOfPatience(last) => reason = last,
+                    if let Left::OutOfPatience(last) = self.wait(&page).await {
+                        reason = last;
                     }
                 }
-                Ok(_) => sleep(BEFORE_RELOAD).await,
-                Err(_) => sleep(NO_CONNECTION + BEFORE_RELOAD).await,
+                Shows::Error => sleep(BEFORE_RELOAD).await,
+                Shows::NoConnection => sleep(NO_CONNECTION + BEFORE_RELOAD).await,
+            }
+            if !self.has_patience() {
+                self.tell(Step::GivesUp { after_seconds: self.seconds(), reason });
+                return false;
+            }
+            shows = self.open(path).await;
+        }
+    }
+
+    /// Looks at more of the app, and waits for it where it is gone. Says whether they have seen all.
+    async fn look_around(&mut self) -> bool {
+        let mut rng = random(self.visitor.pages.into(), &self.visitor.name);
+        for _ in 1..self.visitor.pages {
+            let reads = until_next(&mut rng, self.visitor.reads.as_seconds_f64());
+            sleep(Duration::from_millis((reads * 1_000.0) as u64)).await;
+            let now = self.world.core.now();
+            match self.open("/page").await {
+                Shows::App => {}
+                shows => {
+                    self.came = now;
+                    self.tell(Step::WaitsAgain);
+                    if !self.get_there(shows, "/page").await {
+                        return false;
+                    }
+                }
             }
         }
-        Step::GivesUp { after_seconds: self.seconds(), reason }
+        true
     }
 
     /// Waits on the page as its script does: asks to wake, polls, and goes once the app is ready.
     async fn wait(&mut self, page: &Response<Vec<u8>>) -> Left {
         let Some(settings) = settings(page) else { return Left::OutOfPatience("an unreadable page".into()) };
         let presses = settings["wakes_by_itself"] != true;
-        let (mut willing, mut press_at) = (!presses, self.came);
-        let mut seen = settings["status"].clone();
-        let (mut asked, mut ask_again_at) = (false, self.came);
-        let (mut failures, mut since) = (0_u32, self.world.core.now());
-        let mut phase = seen["phase"].clone();
+        let now = self.world.core.now();
+        let seen = settings["status"].clone();
+        let mut page =
+            Page { settings, seen, willing: !presses, asked: false, ask_again_at: now, failures: 0, since: now };
+        let (mut press_at, mut looked_at, mut touched) = (self.came, now, false);
         while self.has_patience() {
-            if presses && has_button(&seen, willing) && self.world.core.now() >= press_at {
+            if presses && has_button(&page.seen, page.willing) && self.world.core.now() >= press_at {
                 sleep(BEFORE_PRESS).await;
-                (willing, asked, press_at) = (true, false, self.world.core.now() + PRESS_AGAIN_AFTER);
+                (page.willing, page.asked, touched, looked_at) = (true, false, true, self.world.core.now());
+                press_at = looked_at + PRESS_AGAIN_AFTER;
             }
-            let now = self.world.core.now();
-            let is_to_ask =
-                |seen: &Value| willing && if asked { seen["can_wake"] == true && now >= ask_again_at } else { true };
-            let status = if is_to_ask(&seen) {
-                // A press is one try.
-                let by = if presses && !(asked && seen["phase"] == "failed") { "press" } else { "wake" };
-                (asked, ask_again_at) = (true, now);
-                let host = self.visitor.host.clone();
-                let url = settings["wake_url"].as_str().unwrap_or_default();
-                let status = self.call(Method::POST, &host, url, by).await;
-                let falling = status.as_ref().is_some_and(|status| status["phase"] == "falling-asleep");
-                if status.is_some() && !falling {
-                    ask_again_at = self.world.core.now() + ASK_AGAIN_AFTER;
-                }
-                status
-            } else {
-                let urls = &settings["status_urls"];
-                let url = urls[(failures as usize / 3) % 2].as_str().unwrap_or_default().to_owned();
-                let (host, path) = match url.strip_prefix("https://").and_then(|rest| rest.split_once('/')) {
-                    Some((host, path)) => (host.to_owned(), format!("/{path}")),
-                    None => (self.visitor.host.clone(), url),
-                };
-                self.call(Method::GET, &host, &path, "").await
-            };
-            match status {
-                Some(status) => (seen, failures) = (status, 0),
-                None => failures += 1,
-            }
-            if seen["phase"] != phase {
-                (phase, since) = (seen["phase"].clone(), self.world.core.now());
-            }
-            if seen["ready"] == true {
-                let delays = seen["navigate_after_seconds"].as_array().cloned().unwrap_or_default();
-                let delay = delays.get(self.tries.min(delays.len().saturating_sub(1))).and_then(Value::as_u64);
-                sleep(Duration::from_secs(delay.unwrap_or(0))).await;
+            self.poll(&mut page, presses).await;
+            if page.seen["ready"] == true {
+                self.leave(&page, touched).await;
                 return Left::ForTheApp;
             }
-            sleep(Duration::from_millis(self.pace(&seen, failures, since))).await;
+            let now = self.world.core.now();
+            if now - looked_at < GIVE_UP_AFTER {
+                sleep(Duration::from_millis(page.pace(now))).await;
+            } else {
+                sleep(LOOKS_AGAIN_AFTER).await;
+                looked_at = self.world.core.now();
+            }
         }
-        Left::OutOfPatience(seen["reason"].as_str().unwrap_or_default().into())
+        Left::OutOfPatience(page.seen["reason"].as_str().unwrap_or_default().into())
     }
 
-    fn pace(&self, seen: &Value, failures: u32, since: DateTime<Utc>) -> u64 {
-        match (failures, seen["mood"].as_str(), seen["phase"].as_str()) {
-            (1.., ..) => (FAST << (failures - 1).min(3)).min(SLOW),
-            (_, Some("waking"), _) if self.world.core.now() - since >= TimeDelta::seconds(120) => STEADY,
-            (_, Some("waking"), Some("starting")) => EAGER,
-            (_, Some("waking"), _) => FAST,
-            _ => SLOW,
+    /// One poll of the page's script. What does not get through says nothing.
+    async fn poll(&mut self, page: &mut Page, presses: bool) {
+        let mut answers = true;
+        if page.failures > 0 || !page.is_to_ask(self.world.core.now()) {
+            let url = &page.settings["status_urls"][(page.failures as usize / 3) % 2];
+            let url = url.as_str().unwrap_or_default().to_owned();
+            let (host, path) = match url.strip_prefix("https://").and_then(|rest| rest.split_once('/')) {
+                Some((host, path)) => (host.to_owned(), format!("/{path}")),
+                None => (self.visitor.host.clone(), url),
+            };
+            let status = self.call(Method::GET, &host, &path, "").await;
+            answers = page.show(status, self.world.core.now());
         }
+        let now = self.world.core.now();
+        if answers && page.is_to_ask(now) {
+            // A press is one try.
+            let is_try = !page.asked || page.seen["phase"] != "failed" || page.seen["retry_is_due"] == true;
+            (page.asked, page.ask_again_at) = (true, now);
+            let (host, url) = (self.visitor.host.clone(), page.settings["wake_url"].clone());
+            let by = if presses && is_try { "press" } else { "wake" };
+            let status = self.call(Method::POST, &host, url.as_str().unwrap_or_default(), by).await;
+            let now = self.world.core.now();
+            answers = page.show(status, now);
+            if answers && page.seen["phase"] != "falling-asleep" {
+                page.ask_again_at = now + ASK_AGAIN_AFTER;
+            }
+        }
+        page.failures = if answers { 0 } else { page.failures + 1 };
+    }
+
+    /// Goes to the app, after the pause that the page makes before. A page that was led back thrice leaves it to the
+    /// person, who takes its link.
+    async fn leave(&mut self, page: &Page, touched: bool) {
+        let (count, at) = self.tries;
+        let minutes = if page.settings["status"]["ready"] == true { 30 } else { 1 };
+        let tries = if self.world.core.now() - at < TimeDelta::minutes(minutes) { count } else { 0 };
+        if tries >= ROUND_TRIPS && !touched {
+            sleep(BEFORE_PRESS).await;
+        } else {
+            let delays = page.seen["navigate_after_seconds"].as_array().map_or(&[][..], Vec::as_slice);
+            let delay = delays.get(tries.min(delays.len().saturating_sub(1))).and_then(Value::as_u64);
+            sleep(Duration::from_secs(delay.unwrap_or(0))).await;
+        }
+        self.tries = (tries + 1, self.world.core.now());
     }
 
     /// A request of the page's script, if it is to wake with by whom; none when its answer is no status.
@@ -236,14 +310,32 @@ impl Visit {
         let status: Value = serde_json::from_slice(answer.body()).ok()?;
         status["mood"].is_string().then_some(status)
     }
+}
 
-    async fn look_around(&mut self) {
-        let mut rng = random(self.visitor.pages.into(), &self.visitor.name);
-        for _ in 1..self.visitor.pages {
-            let reads = until_next(&mut rng, self.visitor.reads.as_seconds_f64());
-            sleep(Duration::from_millis((reads * 1_000.0) as u64)).await;
-            let request = request(Method::GET, &self.visitor.host, "/page", &NAVIGATION);
-            let _ = self.world.send(&self.visitor.name, &mut self.browser, request).await;
+impl Page {
+    /// Takes a status in, if one came. Says whether it did.
+    fn show(&mut self, status: Option<Value>, now: DateTime<Utc>) -> bool {
+        let Some(status) = status else { return false };
+        if status["phase"] != self.seen["phase"] {
+            self.since = now;
+        }
+        self.seen = status;
+        true
+    }
+
+    fn is_to_ask(&self, now: DateTime<Utc>) -> bool {
+        self.willing && (!self.asked || (self.seen["can_wake"] == true && now >= self.ask_again_at))
+    }
+
+    /// Milliseconds until the next poll.
+    fn pace(&self, now: DateTime<Utc>) -> u64 {
+        match (self.failures, self.seen["mood"].as_str(), self.seen["phase"].as_str()) {
+            (1.., ..) => (FAST << (self.failures - 1).min(3)).min(SLOW),
+            _ if self.is_to_ask(now) => 0,
+            (_, Some("waking"), _) if now - self.since >= TimeDelta::seconds(120) => STEADY,
+            (_, Some("waking"), Some("starting")) => EAGER,
+            (_, Some("waking"), _) => FAST,
+            _ => SLOW,
         }
     }
 }

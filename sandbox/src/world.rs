@@ -31,7 +31,7 @@ pub const APP: &str = "app.example.com";
 pub const API: &str = "abc123def4.execute-api.eu-central-1.amazonaws.com";
 
 /// `Timeout` of the functions in the template.
-const STARTER_TIMEOUT: Duration = Duration::from_secs(29);
+pub(crate) const STARTER_TIMEOUT: Duration = Duration::from_secs(29);
 const STOPPER_TIMEOUT: Duration = Duration::from_secs(300);
 /// The starter leaves itself time for the answer to get out.
 const MARGIN: TimeDelta = TimeDelta::seconds(1);
@@ -232,7 +232,10 @@ impl World {
         match self.invoke_starter(gateway::event(request, &arrival)).await {
             Ok(answer) => match gateway::response(&answer) {
                 Some(response) => (got(&response, request), response),
-                None => (Got::GatewayError, gateway::own(500, "Internal Server Error")),
+                None => {
+                    self.failed(Function::Starter, "API Gateway can make no answer of what it gives".into());
+                    (Got::GatewayError, gateway::own(500, "Internal Server Error"))
+                }
             },
             Err(message) => {
                 self.failed(Function::Starter, message);

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::cloud::{Cloud, Metric, Targets};
+use shared::cloud::{Cloud, Metric, Page, Targets};
 use shared::model::{CheckKind, HealthCheckConfig, HealthCheckId, HostName, InstanceId, InstanceState, Series};
 use shared::steer::{Lead, Stance};
 use shared::trouble::Trouble;
@@ -22,6 +22,9 @@ struct Stand {
     /// A whole five minutes that have passed. NetworkIn of the runner ends there: 1,000 to 5,000 bytes in five
     /// datapoints; three minutes before it was healthy, two minutes before not; seven minutes before, two visits.
     whole: DateTime<Utc>,
+    /// Of how many pages the list of those with a tag is at least, and the one of health checks. The adapters' pages
+    /// hold more than there is here; `aws_fleet.rs` goes through many of them.
+    pages: usize,
 }
 
 fn host(name: &str) -> HostName {
@@ -37,6 +40,20 @@ async fn holds(cloud: &impl Cloud, stand: &Stand, pass: impl AsyncFn()) {
     tags(cloud, stand).await;
     starting_and_stopping(cloud, stand, pass).await;
     what_cannot_be(cloud, stand).await;
+}
+
+/// All pages of a list, each with what is on it.
+async fn pages<T, E: std::fmt::Debug>(page: impl AsyncFn(Option<String>) -> Result<Page<T>, E>) -> Vec<Vec<T>> {
+    let (mut pages, mut next) = (Vec::new(), None);
+    loop {
+        let Page { items, next: further } = page(next).await.unwrap();
+        assert!(pages.len() < 10, "it comes to an end");
+        pages.push(items);
+        next = further;
+        if next.is_none() {
+            return pages;
+        }
+    }
 }
 
 async fn ids(cloud: &impl Cloud, targets: Targets) -> Vec<InstanceId> {
@@ -59,6 +76,11 @@ async fn finding(cloud: &impl Cloud, stand: &Stand) {
     let mut both = vec![stand.sleeper.clone(), stand.runner.clone()];
     both.sort();
     assert_eq!(ids(cloud, Targets::Tagged).await, both);
+    let tagged = pages(async |page| cloud.instances_page(&Targets::Tagged, page.as_deref()).await).await;
+    assert!(tagged.len() >= stand.pages, "{tagged:?}");
+    let mut paged: Vec<_> = tagged.into_iter().flatten().map(|instance| instance.unwrap().id).collect();
+    paged.sort();
+    assert_eq!(paged, both, "each on one page");
     assert_eq!(ids(cloud, Targets::Host(host("sleeper"))).await, std::slice::from_ref(&stand.sleeper));
     assert_eq!(ids(cloud, Targets::Host(host("gone"))).await, std::slice::from_ref(&stand.gone));
     assert_eq!(ids(cloud, Targets::Host(host("nobody"))).await, []);
@@ -69,9 +91,10 @@ async fn finding(cloud: &impl Cloud, stand: &Stand) {
 async fn health_checks(cloud: &impl Cloud, stand: &Stand) {
     let config = HealthCheckConfig::new(CheckKind::Http, 30, 3);
     assert_eq!(cloud.health_check(&stand.check).await.unwrap(), config);
-    let page = cloud.health_checks_page(None).await.unwrap();
-    assert!(page.items.contains(&(stand.check.clone(), config)), "{page:?}");
-    assert_eq!(page.next, None);
+    let listed = pages(async |page| cloud.health_checks_page(page.as_deref()).await).await;
+    assert!(listed.len() >= stand.pages, "{listed:?}");
+    let found = listed.iter().flatten().filter(|listed| **listed == (stand.check.clone(), config));
+    assert_eq!(found.count(), 1, "{listed:?}");
 }
 
 async fn steering(cloud: &impl Cloud, stand: &Stand) {
@@ -86,8 +109,25 @@ async fn steering(cloud: &impl Cloud, stand: &Stand) {
     let seen = cloud.steering(&stand.check).await.unwrap();
     assert_eq!(seen.version, version);
     assert_eq!(seen.stance(), Stance::ByHand, "without a mark it is not Catnap's");
-    cloud.lead(&stand.check, seen.version, Lead::Checked).await.unwrap();
+    // The mark first, of the version that comes; it is told as it was written, and beside what it replaces.
+    let since = stand.whole;
+    let away = seen.marks_for(Lead::Away, since, version + 1).unwrap();
+    cloud.mark(&stand.check, &away).await.unwrap();
+    assert_eq!(cloud.lead(&stand.check, version, Lead::Away).await.unwrap(), version + 1);
+    let seen = cloud.steering(&stand.check).await.unwrap();
+    assert_eq!((seen.stance(), &seen.marks), (Stance::Away { since }, &away));
+    let home = seen.marks_for(Lead::Home, since, version + 2).unwrap();
+    assert_eq!(home.0.len(), 2, "the one that holds is kept until the next does");
+    cloud.mark(&stand.check, &home).await.unwrap();
+    let seen = cloud.steering(&stand.check).await.unwrap();
+    assert_eq!(seen.stance(), Stance::Away { since }, "what is only announced is not so yet");
+    assert_eq!(seen.marks.0.len(), 3, "both tags, of which none is written over by the other: {:?}", seen.marks);
+    cloud.lead(&stand.check, version + 1, Lead::Home).await.unwrap();
+    assert_eq!(cloud.steering(&stand.check).await.unwrap().stance(), Stance::Home { since });
+    cloud.lead(&stand.check, version + 2, Lead::Checked).await.unwrap();
     assert!(cloud.health_check(&stand.check).await.unwrap().goes_by_checkers());
+    let seen = cloud.steering(&stand.check).await.unwrap();
+    assert_eq!((seen.stance(), seen.marks.0.len()), (Stance::Checked, 0), "marks of the past are not read");
 }
 
 fn values(series: Option<&Option<Series>>, before: DateTime<Utc>) -> Vec<(i64, f64)> {
@@ -190,6 +230,8 @@ async fn the_simulated_cloud() {
     let check: HealthCheckId = "the-check".parse().unwrap();
     let config = HealthCheckConfig::new(CheckKind::Http, 30, 3);
     sim.add_health_check(&check, config);
+    sim.add_health_check(&"another-check".parse().unwrap(), HealthCheckConfig::new(CheckKind::Tcp, 10, 8));
+    sim.set_page_size(1);
     let put = |metric: &Metric, minutes: i64, value: f64| {
         sim.put(metric.clone(), Point { at: whole - TimeDelta::minutes(minutes), value });
     };
@@ -201,7 +243,7 @@ async fn the_simulated_cloud() {
     put(&Metric::HealthStatus(check.clone()), 3, 1.0);
     put(&Metric::HealthStatus(check.clone()), 2, 0.0);
     put(&Metric::Visits(host("runner")), 7, 2.0);
-    let stand = Stand { sleeper, runner, gone, check, whole };
+    let stand = Stand { sleeper, runner, gone, check, whole, pages: 2 };
     holds(&&sim, &stand, async || sim.advance(TimeDelta::minutes(1))).await;
 }
 
@@ -219,6 +261,7 @@ async fn the_adapters() {
         gone: of("CONTRACT_GONE").parse().unwrap(),
         check: of("CONTRACT_CHECK").parse().unwrap(),
         whole: of("CONTRACT_WHOLE").parse().unwrap(),
+        pages: 1,
     };
     let aws = Aws::from_environment(Pace::Tick, variable).unwrap();
     holds(&aws, &stand, async || tokio::time::sleep(std::time::Duration::from_secs(3)).await).await;

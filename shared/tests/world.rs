@@ -185,3 +185,27 @@ async fn ec2_meters_starts_and_tells_why_one_came_to_nothing() {
     assert_eq!((failed.state, failed.state_reason.as_deref()), (InstanceState::Stopped, Some("Client.InternalError")));
     assert_eq!(sim.now() - failed.launched_at, TimeDelta::minutes(1), "LaunchTime is renewed all the same");
 }
+
+#[tokio::test]
+async fn checkers_validate_no_certificate_and_by_tcp_they_want_no_answer() {
+    use CheckKind::{Http, Https, Tcp};
+    use shared::model::Probe::{Refused, TlsFailed, Unwell};
+    for (kind, app, is_well) in [
+        (Tcp, TlsFailed, true),
+        (Http, TlsFailed, true),
+        (Https, TlsFailed, true),
+        (Tcp, Unwell(503), true),
+        (Http, Unwell(503), false),
+        (Https, Unwell(503), false),
+        (Tcp, Refused, false),
+        (Https, Refused, false),
+    ] {
+        let world = world(check(kind, 3, 30), 1);
+        world.minutes(10);
+        world.sim.app_answers(&world.id, app);
+        world.minutes(10);
+        assert_eq!(world.sim.health(&world.check).unwrap().0, is_well, "{kind:?} of {app:?}");
+        let leads_to = if is_well { LeadsTo::Instance } else { LeadsTo::Gateway };
+        assert_eq!(world.sim.leads(&world.host), Some(leads_to), "{kind:?} of {app:?}");
+    }
+}

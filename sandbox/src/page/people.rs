@@ -91,7 +91,7 @@ impl People {
     /// Takes in what happened to them.
     pub(crate) fn note(&mut self, what: &What) {
         match what {
-            What::Visitor { step: Step::Comes, .. } => self.waiting += 1,
+            What::Visitor { step: Step::Comes | Step::WaitsAgain, .. } => self.waiting += 1,
             What::Visitor { step: Step::Arrives { .. } | Step::GivesUp { .. }, .. } => {
                 self.waiting = self.waiting.saturating_sub(1);
             }

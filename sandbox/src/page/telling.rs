@@ -138,6 +138,7 @@ fn told(what: &What) -> Option<Told> {
                 Step::GivesUp { after_seconds, reason } => {
                     ("gives-up", format!("{who} gives up after {after_seconds} s: {}", spoken(reason)))
                 }
+                Step::WaitsAgain => ("waits", format!("{who} had the app, and waits for it again")),
                 Step::Leaves => ("leaves", format!("{who} has seen enough and leaves")),
             };
             once(Topic::Visitor, mark, text)

@@ -4,12 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rand_xorshift::XorShiftRng;
 
 use super::traffic::{self, Crew};
-use crate::model::{HealthCheckConfig, InstanceId};
+use crate::model::{CheckKind, HealthCheckConfig, InstanceId};
 
 /// A health check whose checkers really look.
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) instance: InstanceId,
+    pub(super) kind: CheckKind,
     /// Checks in a row until a checker changes its mind.
     threshold: u32,
     crew: Crew,
@@ -61,6 +62,7 @@ impl Watch {
         let next = checkers.iter().map(|checker| checker.comes.0).min().unwrap_or(DateTime::<Utc>::MAX_UTC);
         Self {
             instance,
+            kind: config.kind,
             threshold,
             crew,
             checkers,
@@ -123,15 +125,14 @@ impl Watch {
         (self.checkers.iter().filter(|checker| checker.well).count(), self.checkers.len())
     }
 
-    /// Whether more than 18 % of the checks made after `since` are successes (GetHealthCheckStatus).
+    /// Whether more than 18 % of the checkers have found it well since then, by their last look (GetHealthCheckStatus,
+    /// whose times are read to the second).
     pub(super) fn is_healthy(&self, since: DateTime<Utc>) -> bool {
-        let after = self.checkers.iter().filter_map(|checker| checker.last).filter(|(at, _)| *at > since);
-        let (mut well, mut of) = (0, 0);
-        for (_, found) in after {
-            of += 1;
-            well += usize::from(found);
-        }
-        well * 100 > of * 18
+        let well = self
+            .checkers
+            .iter()
+            .filter(|checker| checker.last.is_some_and(|(at, found)| found && at.timestamp() >= since.timestamp()));
+        well.count() * 100 > self.checkers.len() * 18
     }
 
     /// A minute ends: whether it was healthy all through; none when nobody looked all the time.
@@ -145,4 +146,25 @@ fn comes(crew: &Crew, began: DateTime<Utc>, due: f64, rng: &mut XorShiftRng) -> 
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds are fine enough")]
     let at = (at * 1_000.0) as i64;
     (began + TimeDelta::milliseconds(at), bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_that_have_not_looked_since_count_among_all() {
+        let began = DateTime::UNIX_EPOCH;
+        let instance = "i-00000000000000001".parse().expect("an id");
+        let config = HealthCheckConfig::new(CheckKind::Http, 30, 3);
+        let mut watch = Watch::new(&config, instance, 3, true, began, 1);
+        assert!(watch.tally().1 > 5, "one of them alone is less than 18 %");
+        let first = watch.due();
+        watch.check(first, true);
+        assert!(!watch.is_healthy(began));
+        let second = watch.due();
+        watch.check(second, true);
+        assert!(watch.is_healthy(began) && watch.is_healthy(first), "its own second counts");
+        assert!(!watch.is_healthy(second + TimeDelta::seconds(1)));
+    }
 }

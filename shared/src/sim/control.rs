@@ -283,11 +283,11 @@ impl Sim {
         world.metrics.read(metric, world.now - TimeDelta::days(15), world.now, world.now)?.points.last().copied()
     }
 
-    /// The datapoints of a metric from `from` on that can be read now, of whole periods; none of one that cannot be.
+    /// The datapoints of a metric between two times that can be read now, of whole periods; none of one that cannot be.
     #[must_use]
-    pub fn readable(&self, metric: &Metric, from: DateTime<Utc>) -> Option<Series> {
+    pub fn readable(&self, metric: &Metric, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<Series> {
         let world = self.world();
-        world.metrics.read(metric, from, world.now, world.now)
+        world.metrics.read(metric, from, until, world.now)
     }
 
     /// What people sent of a datapoint of NetworkIn, which no metric tells; those that are not there are zero.

@@ -5,7 +5,7 @@ use rand_xorshift::XorShiftRng;
 
 use super::event::Happening;
 use super::traffic::{self, SCANNERS};
-use crate::model::{Instance, InstanceState, Probe};
+use crate::model::{CheckKind, Instance, InstanceState, Probe};
 use crate::trouble::Trouble;
 
 /// How long things take.
@@ -139,9 +139,12 @@ impl Machine {
         boots.then(|| self.instance.launched_at + self.phases.pending + self.phases.app_start)
     }
 
-    /// What a checker finds: an answer below 400, whatever the app's own name and certificate.
-    pub(super) fn passes_check(&self, now: DateTime<Utc>) -> bool {
-        self.probe(now) == Probe::Ready
+    /// What a checker of this kind finds. It does not validate certificates, and by TCP it is content with an open port.
+    pub(super) fn passes_check(&self, kind: CheckKind, now: DateTime<Utc>) -> bool {
+        match (self.probe(now), kind) {
+            (Probe::Ready | Probe::TlsFailed, _) | (Probe::Unwell(_) | Probe::Broken, CheckKind::Tcp) => true,
+            (Probe::Unwell(_) | Probe::Broken | Probe::Refused | Probe::TimedOut, _) => false,
+        }
     }
 
     /// What an HTTP client gets from the app.

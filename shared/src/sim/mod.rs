@@ -196,7 +196,7 @@ impl World {
             let Some(machine) = machines.get_mut(&watch.instance) else { continue };
             while watch.due() <= until {
                 let (at, before) = (watch.due(), watch.healthy);
-                let bytes = watch.check(at, machine.passes_check(at));
+                let bytes = watch.check(at, machine.passes_check(watch.kind, at));
                 machine.receive(bytes, machine::By::Noise);
                 if watch.healthy != before {
                     let (well, of) = watch.tally();
