@@ -275,19 +275,18 @@ impl Visit {
         page.failures = if answers { 0 } else { page.failures + 1 };
     }
 
-    /// Goes to the app, after the pause that the page makes before. A page that was led back thrice leaves it to the
-    /// person, who takes its link.
+    /// Goes to the app, after the pause that the page makes before. One that was led back thrice begins it when somebody
+    /// touches it.
     async fn leave(&mut self, page: &Page, touched: bool) {
         let (count, at) = self.tries;
         let minutes = if page.settings["status"]["ready"] == true { 30 } else { 1 };
         let tries = if self.world.core.now() - at < TimeDelta::minutes(minutes) { count } else { 0 };
         if tries >= ROUND_TRIPS && !touched {
             sleep(BEFORE_PRESS).await;
-        } else {
-            let delays = page.seen["navigate_after_seconds"].as_array().map_or(&[][..], Vec::as_slice);
-            let delay = delays.get(tries.min(delays.len().saturating_sub(1))).and_then(Value::as_u64);
-            sleep(Duration::from_secs(delay.unwrap_or(0))).await;
         }
+        let delays = page.seen["navigate_after_seconds"].as_array().map_or(&[][..], Vec::as_slice);
+        let delay = delays.get(tries.min(delays.len().saturating_sub(1))).and_then(Value::as_u64);
+        sleep(Duration::from_secs(delay.unwrap_or(0))).await;
         self.tries = (tries + 1, self.world.core.now());
     }
 
