@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::model::InstanceState::{Pending, Stopped};
-use shared::sim::Phases;
+use shared::sim::{LeadsTo, Phases};
 
 use crate::crowd::{AGENTS, PATHS};
 use crate::fault::Fault;
@@ -12,13 +12,14 @@ use crate::visitor::Visitor;
 use crate::world::APP;
 
 /// All of them.
-pub const SCENARIOS: [Scenario; 12] = [
+pub const SCENARIOS: [Scenario; 13] = [
     Scenario { name: "first-visit", about: "someone comes at night, and it naps again", play: first_visit },
     Scenario { name: "storm", about: "two hundred come within ten seconds", play: storm },
     Scenario { name: "scanner-night", about: "a night of scanners, crawlers and previews", play: scanner_night },
     Scenario { name: "no-capacity", about: "AWS has no room for twenty minutes", play: no_capacity },
     Scenario { name: "kms-grant", about: "the role may not use the disk's key", play: kms_grant },
     Scenario { name: "never-up", about: "the app does not come up", play: never_up },
+    Scenario { name: "certificate", about: "the app's certificate has run out overnight", play: certificate },
     Scenario { name: "crash-at-noon", about: "the app crashes while people use it", play: crash_at_noon },
     Scenario { name: "metrics-outage", about: "CloudWatch loses three hours", play: metrics_outage },
     Scenario { name: "same-second", about: "a stop and a visit in the same second", play: same_second },
@@ -131,6 +132,25 @@ fn never_up() -> Result<Stage, SetupError> {
     stage.visit("Bert");
     stage.minutes(2);
     stage.must("the next visit boots it afresh", stage.arrived("Bert").is_some());
+    Ok(stage)
+}
+
+fn certificate() -> Result<Stage, SetupError> {
+    let mut stage = Stage::new(&Setup::default())?;
+    stage.until("09:00");
+    let began = stage.sandbox.now();
+    stage.sandbox.fault(Fault::Certificate, true);
+    stage.visit("Ada");
+    stage.minutes(10);
+    let leads_to = stage.sandbox.snapshot().leads_to;
+    stage.must("to Route 53 it is well: checkers validate no certificate", leads_to == Some(LeadsTo::Instance));
+    stage.must("Ada is not handed to it, and reads that it takes longer", stage.said("overdue", began));
+    stage.must("she has not got it", stage.arrived("Ada").is_none());
+    stage.sandbox.fault(Fault::Certificate, false);
+    stage.minutes(1);
+    stage.must("with a new certificate Ada has it within the minute", stage.arrived("Ada").is_some());
+    stage.minutes(300); // a scanner may come in between
+    stage.must("and it naps when she has left", stage.decided("idle", began));
     Ok(stage)
 }
 
