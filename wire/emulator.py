@@ -33,6 +33,10 @@ class FunctionFailed(Exception):
     """The function answered with an error, ended, or took longer than its time-out."""
 
 
+class EmulatorDied(FunctionFailed):
+    """AWS's emulator hung up or is gone. That is the stand-in's failure: Lambda itself loses no invocation so."""
+
+
 # Below those that the system gives to outgoing connections, which could take one before it is listened on. Each is
 # handed out once before any comes again, so that two who start at the same time never get the same.
 PORTS = itertools.cycle(random.sample(range(20_000, 32_768), 12_768))
@@ -82,6 +86,7 @@ class Lambda:
         self.name = name
         self.logs: list[str] = []
         self._port = free_port()
+        self._closed = False
         environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "AWS_LAMBDA_FUNCTION_NAME": name,
@@ -124,8 +129,10 @@ class Lambda:
                 said = answer.read()
         except urllib.error.HTTPError as error:
             raise self._failed(f"the function ended without an answer (HTTP {error.code})") from None
-        except (http.client.HTTPException, ConnectionError) as error:
-            raise self._failed(f"the runtime emulator hung up: {error!r}") from None
+        except (http.client.HTTPException, ConnectionError, urllib.error.URLError) as error:
+            if isinstance(getattr(error, "reason", None), TimeoutError):
+                raise
+            raise self._failed(f"the runtime emulator hung up: {error!r}", EmulatorDied) from None
         try:
             result: dict[str, Any] = json.loads(said)
         except ValueError:
@@ -147,6 +154,9 @@ class Lambda:
 
     def close(self) -> None:
         """Ends the emulator and then whatever it started: each has a process group of its own in one session."""
+        if self._closed:  # its session's number may be somebody else's by now
+            return
+        self._closed = True
         session = self._process.pid
         self._process.terminate()
         try:
@@ -161,9 +171,9 @@ class Lambda:
                 pass
         self._reader.join(3)
 
-    def _failed(self, why: str) -> FunctionFailed:
+    def _failed(self, why: str, kind: type[FunctionFailed] = FunctionFailed) -> FunctionFailed:
         time.sleep(0.2)  # its last lines are still on their way
-        return FunctionFailed("\n".join([f"{self.name}: {why}", *self.logs[-20:]]))
+        return kind("\n".join([f"{self.name}: {why}", *self.logs[-20:]]))
 
     def _read_logs(self) -> None:
         assert self._process.stdout
@@ -178,7 +188,7 @@ class Lambda:
                 return
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > end:
-                    raise self._failed("the runtime emulator does not answer") from None
+                    raise self._failed("the runtime emulator does not answer", EmulatorDied) from None
                 time.sleep(0.02)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import queue
 import re
 import socket
 import sys
@@ -22,7 +21,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable
 
-from emulator import OWN_ROUTES, FunctionFailed, Lambda
+from emulator import OWN_ROUTES, EmulatorDied, FunctionFailed, Lambda
 
 SOURCE_HEADER = "x-front-source-ip"
 TIMEOUT = 30  # seconds that an HTTP API waits for its integration
@@ -50,15 +49,17 @@ class Refusal(Exception):
 class Environments:
     """A function as Lambda runs it: each request that comes while the others are busy gets an environment of its own.
 
-    Above `limit` a request waits for one to get free, where Lambda would refuse it: the machine is small.
+    Above `limit` a request waits for one to get free, where Lambda would refuse it: the machine is small. One that
+    failed or did not answer in time takes no further request, for it may be dead or busy still. Where the emulator
+    itself died, which Lambda does not, the request is sent once more.
     """
 
     def __init__(self, start: Callable[[], Lambda], limit: int = 20) -> None:
         self.all: list[Lambda] = []
         self._start, self._limit = start, limit
-        self._idle: queue.LifoQueue[Lambda] = queue.LifoQueue()  # the one used last is the warmest
-        self._places = threading.Lock()
-        self._taken = 0
+        self._idle: list[Lambda] = []  # the last one is the warmest
+        self._taken = 0  # places, by those that are idle, busy or about to start
+        self._changed = threading.Condition()
 
     def __enter__(self) -> Environments:
         return self
@@ -69,28 +70,50 @@ class Environments:
 
     def __call__(self, event: Event, timeout: float) -> Any:
         end = time.monotonic() + timeout
-        one = self._take(timeout)
         try:
-            return one.invoke(event, max(0.1, end - time.monotonic()))
-        finally:
-            self._idle.put(one)
+            return self._invoke(event, end)
+        except EmulatorDied as died:
+            print(f"once more, for this was the emulator's failure: {died}", file=sys.stderr)
+            return self._invoke(event, end)
 
     def records(self) -> list[Event]:
         return [record for one in list(self.all) for record in one.records()]
 
-    def _take(self, timeout: float) -> Lambda:
+    def _invoke(self, event: Event, end: float) -> Any:
+        one = self._take(end)
         try:
-            return self._idle.get_nowait()
-        except queue.Empty:
-            pass
-        with self._places:
-            may_start = self._taken < self._limit
-            self._taken += may_start
-        if not may_start:
-            return self._idle.get(timeout=timeout)
-        one = self._start()
+            answer = one.invoke(event, max(0.1, end - time.monotonic()))
+        except BaseException:
+            try:
+                one.close()
+            finally:
+                self._free_place()
+            raise
+        with self._changed:
+            self._idle.append(one)
+            self._changed.notify()
+        return answer
+
+    def _take(self, end: float) -> Lambda:
+        with self._changed:
+            may_go_on = lambda: self._idle or self._taken < self._limit
+            if not self._changed.wait_for(may_go_on, max(0.0, end - time.monotonic())):
+                raise TimeoutError("all environments are busy")
+            if self._idle:
+                return self._idle.pop()
+            self._taken += 1
+        try:
+            one = self._start()
+        except BaseException:
+            self._free_place()
+            raise
         self.all.append(one)
         return one
+
+    def _free_place(self) -> None:
+        with self._changed:
+            self._taken -= 1
+            self._changed.notify()
 
 
 @dataclass(frozen=True)
@@ -167,7 +190,7 @@ class Gateway:
             raise Refusal(413, "Request Entity Too Large")
         try:
             answer = self._function(event, TIMEOUT)
-        except (TimeoutError, queue.Empty):
+        except TimeoutError:
             raise Refusal(503, "Service Unavailable") from None
         except urllib.error.URLError as error:
             if isinstance(error.reason, TimeoutError):

@@ -6,11 +6,12 @@ import base64
 import http.client
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Iterator
 
 import pytest
 
-from emulator import ROOT, FunctionFailed
+from emulator import ROOT, EmulatorDied, FunctionFailed
 from gateway import MAX_PAYLOAD, SOURCE_HEADER, Environments, Event, Gateway
 from scene import HOST, add_idle_target, starter
 from stand import Moto
@@ -179,3 +180,82 @@ def test_each_concurrent_request_has_an_environment_of_its_own(moto: Moto) -> No
         assert seen == [503] * 12
         assert len(function.all) == 3, "at most as many as there may be"
         assert len(gateway.exchanges) == 14 and all(exchange.took > 0 for exchange in gateway.exchanges)
+
+
+class Warm:
+    """An environment that does what it is told with each event: answers, or fails."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def invoke(self, event: Event, timeout: float) -> Any:
+        assert not self.closed, "nobody is sent to one that is gone"
+        if failure := event.pop("failure", None):
+            raise failure
+        return self
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("failure", [FunctionFailed("it ended"), TimeoutError(), EmulatorDied("nil dereference")])
+def test_an_environment_that_failed_takes_no_further_request_and_gives_up_its_place(failure: Exception) -> None:
+    with Environments(Warm, limit=1) as function:  # type: ignore[arg-type]
+        first = function({}, 1)
+        assert function({}, 1) is first
+        if isinstance(failure, EmulatorDied):
+            second = function({"failure": failure}, 1)  # the stand-in's failure is not the function's: once more
+        else:
+            with pytest.raises(type(failure)):
+                function({"failure": failure}, 1)
+            second = function({}, 1)
+        assert (first.closed, second.closed, len(function.all)) == (True, False, 2)
+        assert function({}, 1) is second
+
+
+def test_an_emulator_that_dies_twice_is_told() -> None:
+    class Dying(Warm):
+        def invoke(self, event: Event, timeout: float) -> Any:
+            raise EmulatorDied("nil dereference")
+
+    with Environments(Dying, limit=1) as function:  # type: ignore[arg-type]
+        with pytest.raises(EmulatorDied):
+            function({}, 1)
+        assert len(function.all) == 2
+
+
+def test_an_environment_that_does_not_start_gives_up_its_place() -> None:
+    starts = iter([FunctionFailed("no memory"), None])
+
+    def start() -> Any:
+        if failure := next(starts):
+            raise failure
+        return Warm()
+
+    with Environments(start, limit=1) as function:
+        with pytest.raises(FunctionFailed):
+            function({}, 1)
+        assert not function({}, 1).closed
+
+
+def test_who_waits_gets_the_place_of_one_that_failed() -> None:
+    fails, begun = threading.Event(), threading.Event()
+
+    class Slow(Warm):
+        def invoke(self, event: Event, timeout: float) -> Any:
+            if "slow" in event:
+                begun.set()
+                fails.wait(10)
+                raise FunctionFailed("at last")
+            return "answered"
+
+    with Environments(Slow, limit=1) as function:  # type: ignore[arg-type]
+        with ThreadPoolExecutor(2) as pool:
+            failing = pool.submit(function, {"slow": True}, 10)
+            assert begun.wait(10)
+            with pytest.raises(TimeoutError):
+                function({}, 0.05)
+            waiting = pool.submit(function, {}, 10)
+            fails.set()
+            assert waiting.result(10) == "answered"
+            assert isinstance(failing.exception(10), FunctionFailed)

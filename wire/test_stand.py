@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from emulator import FunctionFailed, Lambda, direct, http_event, pids_of_session
+from emulator import EmulatorDied, FunctionFailed, Lambda, direct, http_event, pids_of_session
 from stand import HEALTH_REGION, App, Moto, wait_until
 
 NOW = datetime.now(timezone.utc).replace(second=0, microsecond=0)
@@ -121,6 +121,8 @@ while True:
     print(json.dumps({"seen": event["rawPath"]}), flush=True)
     if event["rawPath"] == "/crash":
         sys.exit(1)
+    if event["rawPath"] == "/emulator-dies":
+        os.kill(os.getppid(), 9)
     http.urlopen(api + request + "/response", json.dumps({"statusCode": 200, "env": dict(os.environ)}).encode())
 """
 
@@ -141,6 +143,21 @@ def test_two_functions_run_side_by_side_and_leave_nothing_behind(tmp_path: Path)
         sessions = [one._process.pid, two._process.pid]
         assert len(pids_of_session(sessions[1])) == 2, "the emulator and the function"
     assert [pids_of_session(session) for session in sessions] == [[], []]
+
+
+def test_an_emulator_that_dies_is_told_from_a_function_that_fails(tmp_path: Path) -> None:
+    script = tmp_path / "function.py"
+    script.write_text(FUNCTION)
+    with Lambda([sys.executable, str(script)], {}) as function:
+        for _ in ("while it answers", "before it is asked"):
+            with pytest.raises(EmulatorDied, match="the runtime emulator hung up"):
+                function.invoke(http_event("GET", "/emulator-dies"))
+        session = function._process.pid
+    wait_until(lambda: not pids_of_session(session), "the function to be gone as well")
+    with Lambda([sys.executable, str(script)], {}) as function:
+        with pytest.raises(FunctionFailed) as failed:
+            function.invoke(http_event("GET", "/crash"))
+        assert not isinstance(failed.value, EmulatorDied)
 
 
 def test_events_are_a_browser_s_navigation_unless_told_otherwise() -> None:
