@@ -4,7 +4,7 @@ the last run and how many shells are open. Nothing is sent when nobody is: a met
 in which it reports.
 
 Environment: APP (the host name), LOGS (access logs, by default nginx's), IGNORE (a regular expression
-of further user agents that are nobody), AWS_DEFAULT_REGION.
+of further user agents that are nobody), PROC (what to read in /proc's place, for tests), AWS_DEFAULT_REGION.
 """
 
 import json
@@ -77,7 +77,7 @@ def new_lines(path, seen):
     return lines + more, {"inode": now.st_ino, "offset": end}
 
 
-def shells(proc="/proc"):
+def shells(proc):
     """How many people are logged in by SSH or Session Manager."""
     found = 0
     for process in Path(proc).glob("[0-9]*"):
@@ -118,7 +118,7 @@ def main():
             print(f"there is no {path}", file=sys.stderr)
             continue
         requests += sum(is_visit(line, nobody) for line in lines)
-    people = shells()
+    people = shells(os.environ.get("PROC", "/proc"))
     if requests or people:
         report(app, requests + people)
         print(f"busy: {requests} requests, {people} shells")

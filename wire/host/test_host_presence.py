@@ -1,6 +1,8 @@
 """The presence reporter, on the log of a real nginx with real requests, and moto's CloudWatch."""
 
 import os
+import pwd
+import re
 import subprocess
 import tempfile
 import time
@@ -12,6 +14,7 @@ from host_template import statements
 from host_site import statuses
 from host_tools import DOMAIN, HOST, UBUNTU, lacking, need, need_ubuntus, run
 
+from emulator import free_port, pids_where
 from stand import REGION, wait_until
 
 REPORT = HOST / "presence/report.py"
@@ -19,14 +22,23 @@ REPORT = HOST / "presence/report.py"
 
 @pytest.fixture
 def reporter(site, moto, tmp_path):
-    """Runs the reporter as its service does, and says what it printed and what CloudWatch has got by then."""
+    """Runs the reporter as its service does. It sees the processes of these tests, not who else is on this machine."""
     need_ubuntus()
 
     def report(**more):
         environment = os.environ | moto.environment() | {
             "APP": DOMAIN, "LOGS": str(site.log), "STATE_DIRECTORY": str(tmp_path),
-            "AWS_DEFAULT_REGION": REGION, **more}
-        return run(UBUNTU / "python", REPORT, env=environment)
+            "AWS_DEFAULT_REGION": REGION, "PROC": own_processes(), **more}
+        return run(UBUNTU / "python", REPORT, env={name: value for name, value in environment.items() if value})
+
+    def own_processes():
+        proc = Path(tempfile.mkdtemp(dir=tmp_path))
+        todo = [os.getpid()]
+        while todo:
+            pid = todo.pop()
+            (proc / str(pid)).symlink_to(f"/proc/{pid}")
+            todo += pids_where(1, pid)
+        return str(proc)
 
     assert report().returncode == 0  # begins at the log's end
     return report
@@ -155,6 +167,8 @@ def test_somebody_in_a_shell_of_session_manager_is_somebody(reporter, moto, tmp_
     with subprocess.Popen([str(worker), "60"]) as session:
         try:
             assert reporter().stdout == "busy: 0 requests, 1 shells\n" and busy(moto) == 1
+            whole_machine = reporter(PROC=None).stdout  # others may be on it
+            assert re.fullmatch(r"busy: 0 requests, [1-9]\d* shells\n", whole_machine)
         finally:
             session.kill()
     assert reporter().stdout == ""
@@ -168,11 +182,12 @@ def sshd(tmp_path):
     os.makedirs("/run/sshd", exist_ok=True)
     for name in ("host", "key"):
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name)
+    port = free_port()
     options = {"HostKey": tmp_path / "host", "AuthorizedKeysFile": tmp_path / "key.pub", "StrictModes": "no",
-               "PidFile": "none", "ListenAddress": "127.0.0.1:2222", "PermitRootLogin": "yes"}
+               "PidFile": "none", "ListenAddress": f"127.0.0.1:{port}", "PermitRootLogin": "yes"}
     given = [f"-o{name}={value}" for name, value in options.items()]
     with subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", *given], stderr=subprocess.DEVNULL) as server:
-        yield ["ssh", "-i", str(tmp_path / "key"), "-p", "2222", "-oStrictHostKeyChecking=no",
+        yield ["ssh", "-i", str(tmp_path / "key"), "-p", str(port), "-oStrictHostKeyChecking=no",
                "-oUserKnownHostsFile=/dev/null", "root@127.0.0.1"]
         server.kill()
 
@@ -243,9 +258,10 @@ def test_it_installs_nothing_when_told_nonsense(existing, tmp_path, arguments, w
 
 
 def test_a_log_that_the_service_cannot_see_is_refused(existing, tmp_path):
-    if not str(Path.home()).startswith(("/home/", "/root")):
+    home = pwd.getpwuid(os.getuid()).pw_dir  # whatever HOME says
+    if not home.startswith(("/home/", "/root")):
         lacking("the home is none that ProtectHome hides")
-    with tempfile.NamedTemporaryFile(dir=Path.home()) as hidden:
+    with tempfile.NamedTemporaryFile(dir=home) as hidden:
         (tmp_path / "link.log").symlink_to(hidden.name)
         for log in (hidden.name, tmp_path / "link.log"):
             said = existing(DOMAIN, log)
