@@ -120,13 +120,14 @@ class Front:
     pages: dict[str, str] = field(default_factory=dict)  # in the app's role, by path; on any host
     doctor: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
     is_down: bool = False
+    has_turned: bool = False  # DNS leads the app's own host to the instance: `pages`, and 404 for all else
     busy: int = 0
     port: int = 0
 
     def forget(self) -> None:
         self.asked.clear()
         self.pages.clear()
-        self.doctor, self.is_down = lambda answer: answer, False
+        self.doctor, self.is_down, self.has_turned = lambda answer: answer, False, False
 
     def of(self, method: str, path: str) -> list[Asked]:
         return [one for one in self.asked if one.method == method and one.path.partition("?")[0] == path]
@@ -141,8 +142,9 @@ class Front:
 
     def answer(self, method: str, host: str, path: str, headers: dict[str, str]) -> dict[str, Any]:
         page = self.pages.get(path) or self.pages.get(path.partition("?")[0])
-        if page is not None:
-            answer = {"statusCode": 200, "headers": {"content-type": "text/html; charset=utf-8"}, "body": page}
+        if page is not None or (self.has_turned and host == APP):
+            status = 404 if page is None else 200
+            answer = {"statusCode": status, "headers": {"content-type": "text/html; charset=utf-8"}, "body": page or ""}
         else:
             event = http_event(method, path, host, headers)
             answer = self.doctor(self.world.tell(ask=event, nonce=secrets.token_hex(16)))

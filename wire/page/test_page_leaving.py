@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from front import APP, HOME, Front
+from front import API, APP, HOME, Front
 from playwright.sync_api import Page
 from stand import wait_until
 from tab import Tab
@@ -33,7 +33,7 @@ def with_delays(front: Front, delays: list[int]) -> None:
 def loaded(tab: Tab, times: int, path: str = "/") -> bool:
     """Whether the browser has asked for the path so often by now: a navigation takes a moment to begin."""
     with contextlib.suppress(TimeoutError):
-        wait_until(lambda: len(tab.front.of("GET", path)) >= times, "the navigation", 2)
+        wait_until(lambda: len(tab.front.of("GET", path)) >= times, "the navigation", 15)
     tab.settle()
     return len(tab.front.of("GET", path)) == times
 
@@ -136,6 +136,24 @@ def test_the_button_goes_at_once(tab: Tab, front: Front) -> None:
     tab.settle()
     assert loaded(tab, 2)
     assert tab.text("next").startswith("You are taken there in 2 min"), "that was a try"
+
+
+def test_a_tab_first_looked_at_when_somebody_else_woke_the_app_and_dns_has_turned_leaves_as_well(
+    tab: Tab, front: Front
+) -> None:
+    with_delays(front, AT_ONCE)
+    tab.open(hidden=True)
+    tab.wait(60, step=5)
+    front.world.set(state="running", launched_seconds_ago=300)
+    front.has_turned = True
+    front.pages["/"] = "<title>The app</title>"
+    front.asked.clear()
+    tab.look_back()
+    assert [(call.host, call.status) for call in front.wakes] == [(APP, 404)], "its wake call goes to the app itself"
+    tab.wait(4)
+    assert loaded(tab, 1) and tab.title == "The app"
+    assert {poll.host for poll in front.polls} == {API}
+    assert (len(front.wakes), front.world.starts) == (1, 0)
 
 
 def test_what_was_sent_is_not_sent_again_by_itself(tab: Tab, front: Front) -> None:
