@@ -97,7 +97,7 @@ snapshots: $(VENV)/ready ## Write what the templates are translated to, as wire/
 	$(PYTHON) wire/stack.py
 
 host-boot: $(VENV)/ready $(TOOLS)/host-image/ready ## Boot the host's user data as a machine: cloud-init, systemd, Docker (root; about 10 minutes)
-	CATNAP_HOST_BOOT=1 unshare --net sh -c 'ip link set lo up && exec $(PYTHON) -m pytest -q wire/host/machine'
+	CATNAP_HOST_BOOT=1 unshare --net sh -c 'ip link set lo up && exec $(PYTHON) -m pytest -q -o faulthandler_timeout=1800 wire/host/machine'
 
 clean: ## Remove what was built and installed here
 	rm -rf target $(TOOLS) .aws-sam wire/baseline/floor/target fuzz/target fuzz/artifacts

@@ -126,10 +126,10 @@ def run(cell: Cell) -> Result:
         time.sleep(0.3)  # the logs' last lines
         zero = instance.answered_at
         result.failed = result.failed or instance.failed
-        result.visited, result.watched = round(visited_at - zero, 2), round(ended_at - zero, 1)
+        result.visited, result.watched = round(visited_at - zero, 2), round(ended_at - zero, 2)
         result.turned = round(instance.turned_at - zero, 2) if instance.turned_at else None
         result.asked = resolver.asked(HOST) - asked_before
-        result.route53 = [(round(q.at - zero, 1), q.told) for q in route53.queries if (q.name, q.kind) == (HOST, "A")]
+        result.route53 = [(round(q.at - zero, 2), q.told) for q in route53.queries if (q.name, q.kind) == (HOST, "A")]
         count(result, front, instance, zero)
         result.starts = len(moto.calls("StartInstances"))
     return result

@@ -47,6 +47,8 @@ def results() -> Mapping[str, Result]:
             pytest.fail(f"CATNAP_REQUIRE_BROWSER is set, but {why}")
         pytest.skip(why)
     names = [name for name in CELLS if not lacks(CELLS[name])]
+    if len(names) < len(CELLS) and os.environ.get("CATNAP_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"CATNAP_REQUIRE_BROWSER is set, but {', '.join(filter(None, map(lacks, CELLS.values())))}")
     return dict(zip(names, lab.side_by_side(lambda name: run(CELLS[name]), names, beside=len(names))))
 
 
