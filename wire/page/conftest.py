@@ -55,7 +55,7 @@ def front(only_front: Front) -> Front:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, chromium: str, only_front: Front) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=chromium, args=chromium_arguments(only_front))
+    browser = playwright.chromium.launch(executable_path=chromium, timeout=120_000, args=chromium_arguments(only_front))
     yield browser
     browser.close()
 

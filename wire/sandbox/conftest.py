@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Playwright
+from playwright.sync_api import Browser, Playwright, expect
 from sandbox_page import NewTab, Tab, running
 
 from tabs import tabs
+
+expect.set_options(timeout=15_000)  # a busy machine is slower than Playwright's 5 s
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +21,7 @@ def sandbox() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sandbox_browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    browser = playwright.chromium.launch(executable_path=chromium, timeout=120_000, args=["--no-sandbox"])
     yield browser
     browser.close()
 

@@ -14,6 +14,7 @@ from emulator import ROOT
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 BINARY = ROOT / "target" / "debug" / "sandbox"
+OPENS = {"Open the app", "Open", "Reload"}  # buttons that lead the window somewhere; the others act on the world
 ADDRESS = re.compile(r"http://[\d.]+:\d+")
 
 
@@ -52,11 +53,35 @@ class Tab:
         self.page.goto(self.url)
         expect(self.page.locator("#clock")).not_to_have_text("–")
 
+    def does(self, act: Callable[[], Any]) -> None:
+        """Waits until the sandbox has taken what a person did: `act` behind the page's back must not overtake it."""
+        with self.page.expect_response("**/do"):
+            act()
+
     def press(self, name: str) -> None:
-        self.page.get_by_role("button", name=name, exact=True).click()
+        button = self.page.get_by_role("button", name=name, exact=True)
+        if name in OPENS:
+            button.click()
+        else:
+            self.does(button.click)
 
     def choose(self, name: str) -> None:
-        self.page.get_by_role("radio", name=name, exact=True).check()
+        radio = self.page.get_by_role("radio", name=name, exact=True)
+        if radio.get_attribute("name") == "range":  # the page's own
+            radio.check()
+        elif not radio.is_checked():
+            self.does(radio.click)
+
+    def turn(self, name: str, on: bool = True) -> None:
+        expect(self.switch(name)).to_be_checked(checked=not on)
+        self.does(self.switch(name).click)
+
+    def select(self, name: str, value: str) -> None:
+        self.does(lambda: self.field(name).select_option(value))
+
+    def fill(self, name: str, value: str) -> None:
+        self.field(name).fill(value)
+        self.does(lambda: self.field(name).press("Enter"))
 
     def switch(self, name: str) -> Locator:
         return self.page.get_by_role("switch", name=name)

@@ -63,7 +63,7 @@ def a_day_later(browser: Browser, url: str) -> None:
 
 def broken(browser: Browser, url: str) -> None:
     tab = open_tab(browser, url, 390, 760, "light")
-    tab.switch("AWS has no room for this instance type").check()
+    tab.turn("AWS has no room for this instance type")
     tab.press("Open the app")
     expect(tab.window.get_by_role("heading", name="waits for a free server")).to_be_visible()
     tab.page.evaluate("scrollTo(0, 0)")

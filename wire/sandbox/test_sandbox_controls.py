@@ -76,13 +76,13 @@ def test_each_fault_has_its_switch_and_stays_as_it_was_set(tab: Tab) -> None:
     switches = tab.page.locator("#faults").get_by_role("switch")
     expect(switches).to_have_count(len(FAULTS))
     for fault in FAULTS:
-        tab.switch(fault).check()
+        tab.turn(fault)
         words = fault if fault.split()[0].isupper() or fault[1].isupper() else fault[0].lower() + fault[1:]
         tab.happens(f"from now on: {words}")
     tab.open()
     for switch in switches.all():
         expect(switch).to_be_checked()
-    tab.switch(FAULTS[0]).uncheck()
+    tab.turn(FAULTS[0], on=False)
     tab.happens("no more: AWS has no room")
     tab.open()
     expect(tab.switch(FAULTS[0])).not_to_be_checked()
@@ -90,35 +90,34 @@ def test_each_fault_has_its_switch_and_stays_as_it_was_set(tab: Tab) -> None:
 
 
 def test_what_steer_needs_is_said_and_the_other_setting_stays(tab: Tab) -> None:
-    tab.field("Steer").select_option("true")
+    tab.select("Steer", "true")
     tab.happens("is true")
-    tab.field("Handoff").select_option("poll")
+    tab.select("Handoff", "poll")
     expect(tab.page.get_by_role("alert")).to_contain_text("Steer needs Handoff bridge")
     expect(tab.field("Handoff")).to_have_value("bridge")
-    tab.field("Schedule, in minutes").fill("60")
-    tab.field("Schedule, in minutes").press("Enter")
+    tab.fill("Schedule, in minutes", "60")
     expect(tab.page.get_by_role("alert")).to_contain_text("it needs a schedule of 10 min or less")
     expect(tab.field("Schedule, in minutes")).to_have_value("5")
 
 
 def test_the_operators_hand(tab: Tab) -> None:
-    tab.switch("Tag catnap:hold").check()
+    tab.turn("Tag catnap:hold")
     tab.happens("the tag catnap:hold is put on")
     tab.press("Open the app")
     expect(tab.window.get_by_text("Harbour is asleep on purpose")).to_be_visible()
-    tab.switch("Tag catnap:hold").uncheck()
+    tab.turn("Tag catnap:hold", on=False)
     tab.press("Start it there")
     tab.happens("started in the console")
     expect(tab.state).to_have_text("Waking: EC2 starts it")
     tab.press("Stop it in the console")
     expect(tab.page.get_by_role("alert")).to_have_text("EC2 does not do that while the instance is pending")
-    tab.switch("Tag catnap:protect").check()
+    tab.turn("Tag catnap:protect")
     tab.act(do="skip", minutes=120)
     expect(tab.state).to_have_text("Awake")
     tab.happens("Protected by tag")
     tab.press("Take Lambda’s warm environments")
     tab.happens("Lambda takes all warm environments away")
-    tab.switch("Tag catnap:protect").uncheck()
+    tab.turn("Tag catnap:protect", on=False)
     tab.press("Let the stopper look now")
     tab.act(do="skip", minutes=1)
     tab.happens("Nobody was there since")
@@ -127,14 +126,12 @@ def test_the_operators_hand(tab: Tab) -> None:
 
 def test_settings_change_while_it_runs(tab: Tab) -> None:
     for name, value in (("IdleMinutes", "15"), ("HourlyPrice", "3"), ("KeepAwake", "Mon-Fri 06:00-07:00 Europe/Berlin")):
-        tab.field(name).fill(value)
-        tab.field(name).press("Enter")
+        tab.fill(name, value)
     for name, value in (("WakeOn", "click"), ("Steer", "true"), ("Steer", "false"), ("Handoff", "poll"),
                         ("DryRun", "true"), ("DryRun", "false")):
-        tab.field(name).select_option(value)
+        tab.select(name, value)
         tab.happens(f"is {value}")
-    tab.field("Schedule, in minutes").fill("2")
-    tab.field("Schedule, in minutes").press("Enter")
+    tab.fill("Schedule, in minutes", "2")
     tab.happens("the stopper looks every 2 min")
     tab.open()
     expect(tab.field("IdleMinutes")).to_have_value("15")
@@ -150,7 +147,7 @@ def test_settings_change_while_it_runs(tab: Tab) -> None:
 
 
 def test_with_steer_visitors_are_led_away_before_the_nap(tab: Tab) -> None:
-    tab.field("Steer").select_option("true")
+    tab.select("Steer", "true")
     tab.press("Start it there")
     tab.act(do="skip", minutes=90)
     tab.happens("visitors have been led to the starter")

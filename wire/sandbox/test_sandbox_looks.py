@@ -50,8 +50,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(new_tab: NewTab, scheme:
     a_day(tab)
     tab.page.get_by_label("requests, too").check()
     assert tab.page.locator("[data-topic=request]").first.is_visible()
-    tab.field("IdleMinutes").fill("soon")
-    tab.field("IdleMinutes").press("Enter")
+    tab.fill("IdleMinutes", "soon")
     expect(tab.page.get_by_role("alert")).to_be_visible()
     assert violations(tab.page) == []
     assert not overflows(tab.page)
