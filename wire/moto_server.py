@@ -5,13 +5,14 @@
 - remembers which AWS operations arrived, and from whom;
 - gives starting and stopping a duration, renews LaunchTime on a start and refuses to start what is still stopping;
 - can set an instance's launch time back and its state, can refuse the next calls of one operation, can throttle one
-  as EC2 does, and can forget all metrics;
+  as EC2 does, can let several calls arrive at the same moment, and can forget all metrics;
 - counts a health check's version up with each change, and refuses a change of an older one;
 - understands CloudWatch's newest protocol, which the Rust SDK speaks.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -155,6 +156,7 @@ class Stand:
         self.calls: list[dict[str, str]] = []
         self.refusals: dict[str, list[tuple[str, int]]] = {}
         self.buckets: dict[str, Bucket] = {}
+        self.gatherings: dict[str, threading.Barrier] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "/")
@@ -170,6 +172,7 @@ class Stand:
         if scope:
             operation = self.operation(environ, path, body)
             call = {"operation": operation, "service": scope[2], "region": scope[1]}
+            self.gather(operation)
             with self.lock:
                 self.calls.append({**call, "agent": environ.get("HTTP_USER_AGENT", "")})
                 refusals = self.refusals.get(operation)
@@ -194,6 +197,14 @@ class Stand:
         method = environ["REQUEST_METHOD"]
         return next((name for verb, at, name in self.rest if verb == method and at.match(path)), f"{method} {path}")
 
+    def gather(self, operation: str) -> None:
+        """Holds the first calls of an operation until as many as are to come together have come."""
+        gathering = self.gatherings.get(operation)
+        if gathering:
+            with contextlib.suppress(threading.BrokenBarrierError):  # somebody waited in vain, or it is over
+                gathering.wait(20)
+            gathering.abort()
+
     @staticmethod
     def refuse(
         start_response: Callable[..., Any], path: str, service: str, code: str, status: int
@@ -214,7 +225,7 @@ class Stand:
             if what == "calls":
                 return self.calls
             if what == "forget":
-                self.calls, self.refusals, self.buckets = [], {}, {}
+                self.calls, self.refusals, self.buckets, self.gatherings = [], {}, {}, {}
             elif what == "forget-metrics":
                 for region in get_backend("cloudwatch")[ACCOUNT].values():
                     region.metric_data = []
@@ -224,6 +235,8 @@ class Stand:
                 self.refusals[wanted["operation"]] = [(wanted["code"], wanted["status"])] * wanted["times"]
             elif what == "throttle":
                 self.buckets[wanted["operation"]] = Bucket(wanted["size"], wanted["refill"])
+            elif what == "gather":
+                self.gatherings[wanted["operation"]] = threading.Barrier(wanted["calls"])
             elif what == "instance":
                 instance = get_backend("ec2")[ACCOUNT][wanted["region"]].get_instance(wanted["id"])
                 if "launched" in wanted:

@@ -120,6 +120,10 @@ class Moto:
         """From now on takes `size` calls of an operation at once and `refill` more each second; refuses the others."""
         self._control("throttle", operation=operation, size=size, refill=refill)
 
+    def gather(self, operation: str, calls: int) -> None:
+        """Holds the next calls of an operation until so many have arrived, and takes these at the same moment."""
+        self._control("gather", operation=operation, calls=calls)
+
     def run_instance(
         self, tags: Mapping[str, str] | None = None, launched: datetime | None = None, address: str | None = None
     ) -> str:
