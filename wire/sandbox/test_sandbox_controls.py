@@ -32,14 +32,15 @@ def test_time_stands_passes_as_it_is_told_and_is_skipped(tab: Tab) -> None:
     assert tab.clock == at == "08:00:00", "it stands"
     tab.press("Skip an hour")
     expect(tab.page.locator("#clock")).to_have_text("09:00:00")
-    for name, least, most in (("×1", 0, 60), ("×60", 20, 180), ("×600", 200, 1_800), ("×3600", 1_200, 10_800)):
-        before = minutes(tab.clock) * 60
+    for name, least in (("×1", 0), ("×60", 20), ("×600", 200), ("×3600", 1_200)):
+        before, began = minutes(tab.clock) * 60, time.monotonic()
         tab.choose(name)
         time.sleep(0.6)
         tab.choose("Pause")
+        most = float(name[1:]) * (time.monotonic() - began)
         expect(tab.page.get_by_role("radio", name="Pause")).to_be_checked()
         time.sleep(0.15)
-        assert least <= minutes(tab.clock) * 60 + 59 - before and minutes(tab.clock) * 60 - before <= most, name
+        assert least <= minutes(tab.clock) * 60 + 59 - before and minutes(tab.clock) * 60 - before <= most + 60, name
 
 
 def test_time_can_be_set_by_keyboard(tab: Tab) -> None:
