@@ -16,6 +16,7 @@ from botocore.parsers import create_parser
 import rpc_cbor
 from emulator import FunctionFailed, Lambda, binary, direct
 from fleet import Fleet, FleetThread, Instance
+from stand import wait_until
 
 IDLE, USED = 90, 30  # minutes since someone was there; 60 are enough
 COUNT = 120
@@ -102,6 +103,7 @@ def test_a_page_that_fails_midway_leaves_those_before_it_to_their_decision(fleet
         with pytest.raises(FunctionFailed, match="DescribeInstances: InternalError: "):
             function.invoke({})
         assert sorted(fleet.stopped) == idle(fleet)[:10]
+        wait_until(lambda: any("TickFailed" in record for record in function.records()), "the tick's last record")
         kept = [record for record in function.records() if record.get("decision") == "keep"]
         assert len(kept) == 90
         [failure] = [record for record in function.records() if record.get("level") == "ERROR" and "TickFailed" in record]

@@ -17,7 +17,7 @@ from stand import App, Moto, wait_until
 
 @pytest.mark.parametrize("found_by", ["id", "tag"])
 def test_an_idle_instance_naps_and_a_visit_wakes_it(moto: Moto, found_by: str) -> None:
-    moto.set_phases(pending=0.5, stopping=0.5)
+    moto.set_phases(pending=600, stopping=600)  # each ends when this test says so
     target = add_idle_target(moto)
     port = free_port()
     environment = target.settings(**origin_at(port))
@@ -29,7 +29,8 @@ def test_an_idle_instance_naps_and_a_visit_wakes_it(moto: Moto, found_by: str) -
         assert (record["decision"], record["reason"], record["outcome"]) == ("nap", "idle", "stopped")
         assert moto.calls("StopInstances") == ["StopInstances"]
         assert target.state == "stopping"
-        wait_until(lambda: target.state == "stopped" and not app.listening, "the nap")
+        moto.set_instance(target.instance, state="stopped")
+        wait_until(lambda: not app.listening, "the app's end")
 
         page = woken.invoke(http_event())
         assert (page["statusCode"], page["headers"]["content-type"]) == (503, "text/html; charset=utf-8")
@@ -41,28 +42,29 @@ def test_an_idle_instance_naps_and_a_visit_wakes_it(moto: Moto, found_by: str) -
         assert moto.calls("StartInstances") == ["StartInstances"]
         assert target.state == "pending"
         assert body(woken.invoke(status_poll()))["reason"] == "booting"
-        wait_until(lambda: body(woken.invoke(status_poll()))["ready"], "the app to be ready", 10)
-        assert target.state == "running"
+        moto.set_instance(target.instance, state="running")
+        wait_until(lambda: body(woken.invoke(status_poll()))["ready"], "the app to be ready")
         assert app.requests, "the starter asked the app itself"
         assert direct.open(f"http://127.0.0.1:{port}/", timeout=5).status == 200
         assert moto.calls("StartInstances") == ["StartInstances"]
 
 
 def test_a_visit_while_it_falls_asleep_wakes_it_once_it_has_stopped(moto: Moto) -> None:
-    moto.set_phases(pending=0.2, stopping=3)
+    moto.set_phases(pending=0.2, stopping=600)
     target = add_idle_target(moto)
     environment = target.settings()
     tick(environment)
     with starter(environment) as function:
         assert body(function.invoke(wake_call()))["reason"] == "falling-asleep"
         assert moto.calls("StartInstances") == []
+        moto.set_instance(target.instance, state="stopped")
 
         def asks_until_woken() -> bool:
             return body(function.invoke(status_poll()))["can_wake"] and (
                 body(function.invoke(wake_call()))["reason"] == "waking"
             )
 
-        wait_until(asks_until_woken, "the start", 10)
+        wait_until(asks_until_woken, "the start")
     assert moto.calls("StartInstances") == ["StartInstances"]
 
 

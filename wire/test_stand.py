@@ -84,7 +84,7 @@ def test_a_refused_call_changes_nothing_and_the_next_one_passes(moto: Moto) -> N
 
 
 def test_states_pass_through_their_phases_and_the_app_follows_them() -> None:
-    with Moto(pending=0.5, stopping=0.5) as moto:
+    with Moto(pending=2, stopping=2) as moto:
         instance = moto.run_instance()
         ec2 = moto.client("ec2")
         with App(moto, instance, boot_delay=0.3, name="Orders") as app:
