@@ -96,8 +96,8 @@ class Environments:
 
     def _take(self, end: float) -> Lambda:
         with self._changed:
-            may_go_on = lambda: self._idle or self._taken < self._limit
-            if not self._changed.wait_for(may_go_on, max(0.0, end - time.monotonic())):
+            left = max(0.0, end - time.monotonic())
+            if not self._changed.wait_for(lambda: self._idle or self._taken < self._limit, left):
                 raise TimeoutError("all environments are busy")
             if self._idle:
                 return self._idle.pop()
