@@ -1,5 +1,6 @@
-//! Who is lost around a nap and how long who waits once the app is up, second by second, with `Steer` and without, for each kind of health check. Everything
-//! comes from a seed: the same figures each time. `cargo bench -p sandbox --bench gap`.
+//! Who is lost around a nap, and who waits how long once the app is up, second by second, with `Steer` and without, for
+//! each kind of health check. Everything comes from a seed: the same figures each time.
+//! `cargo bench -p sandbox --bench gap`.
 
 #![allow(
     missing_docs,
