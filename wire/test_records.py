@@ -27,7 +27,7 @@ def fields(steps):
     """The fields that a query of Logs Insights reads: its words without texts, what it names itself, and its language."""
     words = set(re.findall(r"[@\w]+", re.sub(r'"[^"]*"', "", steps)))
     own = set(re.findall(r" as (\w+)", steps))
-    language = "filter fields stats sort limit by as desc bin 1h ispresent strcontains concat avg max min least sum count"
+    language = "filter fields stats sort limit by as desc bin 1h ispresent strcontains concat avg max min least greatest sum count"
     return {word for word in words - own - set(language.split()) if not word.isdigit() and word != "@timestamp"}
 
 

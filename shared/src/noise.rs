@@ -15,7 +15,8 @@ use crate::model::{CheckKind, HealthCheckConfig, Point, Series};
 const LOOK_BACK: TimeDelta = TimeDelta::minutes(1_000);
 /// The same under detailed monitoring: 400 datapoints, since spikes show as regular only after hours.
 const LOOK_BACK_DETAILED: TimeDelta = TimeDelta::minutes(400);
-/// How far back to look for a calm stretch where there is none of late: over a weekend and the week before it…
+/// How far back to look for a calm stretch where there is little of late, and none in it: over a weekend and the week
+/// before it…
 const LOOK_FAR_BACK: TimeDelta = TimeDelta::days(7);
 /// …as far as so many datapoints of a fleet reach, which is half a call of GetMetricData.
 const DATAPOINTS_OF_A_FLEET: usize = 50_000;
@@ -50,8 +51,12 @@ const ONE_IN: usize = 3;
 
 /// Checkers in each region: about two, ±30 % (measured; AWS does not document it).
 const CHECKERS_PER_REGION: f64 = 2.0 * 1.3;
-/// …and at least. What is less than these send came while they paused.
+/// …and at least. What is less than these send came while they paused, or before the check was another…
 const CHECKERS_PER_REGION_AT_LEAST: f64 = 2.0 * 0.7;
+/// …and a datapoint in which they paused for a part only may be a little more. Where there are pauses, so many of the
+/// lowest may be of that kind; else it is the lowest tenth that noise is looked for from.
+const LOWEST_QUARTER: usize = 4;
+const LOWEST_TENTH: usize = 10;
 /// Bytes on the wire for one at IP level, where the instance's counter sees Ethernet.
 const ETHERNET: f64 = 1.25;
 /// Scanners, ARP, NTP and the like, for each five minutes.
@@ -61,11 +66,11 @@ const SCANNERS: f64 = 3_000.0;
 const BLIP: f64 = 2_000.0;
 /// …with a few checks that come early, late or twice…
 const CHECKS: f64 = 2.0;
-/// …or so many of its own standard deviations: of what is calm, which has no visitors in it…
-const DEVIATIONS: f64 = 1.9;
-/// …and where nothing ever is. With three, light pages drown that two and a half show; with two, checkers that vary by
-/// a tenth keep the instance awake.
-const DEVIATIONS_OF_THE_RESTLESS: f64 = 2.5;
+/// …or so many of its own standard deviations. With three, light pages drown that two and a half show; with two,
+/// checkers that vary by a tenth keep the instance awake…
+const DEVIATIONS: f64 = 2.5;
+/// …but of what is calm, and has no visitors in it, so many.
+const DEVIATIONS_OF_THE_CALM: f64 = 1.9;
 /// From the median deviation to the standard deviation, in noise that is normal.
 const TO_STANDARD: f64 = 1.4826;
 
@@ -96,7 +101,7 @@ pub enum Source {
 /// which ends where the newest datapoint does: that may be late.
 #[must_use]
 pub fn look_back(idle: TimeDelta, period: TimeDelta, targets: usize) -> TimeDelta {
-    let share = i32::try_from(DATAPOINTS_OF_A_FLEET / targets.max(1)).unwrap_or(i32::MAX);
+    let share = i32::try_from(DATAPOINTS_OF_A_FLEET / targets.max(1)).unwrap_or_default();
     learned_from(period).max(idle + AN_HOUR).max(LOOK_FAR_BACK.min(period * share))
 }
 
@@ -124,39 +129,72 @@ pub fn floor(
     known_until: DateTime<Utc>,
     left_out: LeftOut,
 ) -> Floor {
+    let traffic = Traffic { check, network_in, known_until, left_out };
     let bound = health_check_bound(check, network_in.period);
-    let slack = BLIP.hypot(CHECKS * ETHERNET * check.map_or(0.0, bytes_of_one));
-    let LeftOut { idle, boot, pauses } = left_out;
-    let from = known_until - learned_from(network_in.period);
-    let ever = DateTime::<Utc>::MIN_UTC;
-    let least = if pauses { health_check_least(check, network_in.period) } else { 0.0 };
-    let teaching = |from| {
-        let mut samples = samples(network_in, from, known_until, boot);
-        samples.retain(|point| point.value >= least);
-        samples
-    };
-    let enough = |values: &Vec<f64>| values.len() >= A_FEW;
-    let calm_since = |from| Some(calm(&teaching(from), network_in.period, slack)).filter(enough);
-    let below = match calm_since(from).or_else(|| calm_since(ever)) {
-        Some(calm) => Some(top_of_noise(&calm, slack, DEVIATIONS)),
-        None => Some(in_order(&teaching(from)))
-            .filter(enough)
-            .map(|restless| top_of_noise(&restless, slack, DEVIATIONS_OF_THE_RESTLESS)),
-    };
-    let below = below.filter(|top| *top < bound);
-    let above = || {
-        let hours = i32::try_from((idle.num_minutes() + 59) / 60).unwrap_or(i32::MAX).max(1);
-        let mut least = f64::INFINITY;
-        for judged in 1..=hours {
-            let samples = samples(network_in, from, known_until - AN_HOUR.checked_mul(judged)?, boot);
-            least = least.min(flat_top(&in_order(&samples), network_in.period, slack)?);
-        }
-        let most = bound + MOST * network_in.period.as_seconds_f64() / 300.0;
-        Some(least).filter(|top| *top > bound && *top <= most)
-    };
+    let below = traffic.lowest_noise().filter(|top| *top < bound);
+    let most = bound + MOST * network_in.period.as_seconds_f64() / 300.0;
+    let above = || traffic.flat_for_hours().filter(|top| *top > bound && *top <= most);
     match below.or_else(above) {
         Some(bytes) => Floor { bytes: bytes.ceil(), source: Source::Learned },
         None => Floor { bytes: bound, source: Source::Bound },
+    }
+}
+
+/// What a floor is learned from.
+struct Traffic<'a> {
+    check: Option<&'a HealthCheckConfig>,
+    network_in: &'a Series,
+    known_until: DateTime<Utc>,
+    left_out: LeftOut,
+}
+
+impl Traffic<'_> {
+    /// Since when it counts as of late.
+    fn of_late(&self) -> DateTime<Utc> {
+        self.known_until - learned_from(self.network_in.period)
+    }
+
+    /// What is noise in any case.
+    fn slack(&self) -> f64 {
+        BLIP.hypot(CHECKS * ETHERNET * self.check.map_or(0.0, bytes_of_one))
+    }
+
+    /// How high the noise reaches by what was calm, or by all that came of late: the lower is the more watchful.
+    fn lowest_noise(&self) -> Option<f64> {
+        let LeftOut { boot, pauses, .. } = self.left_out;
+        let (slack, period) = (self.slack(), self.network_in.period);
+        let least = health_check_least(self.check, period);
+        let teaching = |from, least| {
+            let mut samples = samples(self.network_in, from, self.known_until, boot);
+            samples.retain(|point| point.value >= least);
+            samples
+        };
+        let of_late = teaching(self.of_late(), if pauses { least } else { 0.0 });
+        let is_little = period * i32::try_from(of_late.len()).ok()? < learned_from(period) * 3 / 4;
+        let enough = |values: &Vec<f64>| values.len() >= A_FEW;
+        let calm = |samples: &[Point]| Some(calm(samples, period, slack)).filter(enough);
+        let long_ago = || is_little.then(|| teaching(DateTime::<Utc>::MIN_UTC, least));
+        let calm = calm(&of_late).or_else(|| calm(&long_ago()?));
+        let restless = Some(in_order(&of_late)).filter(enough);
+        let lowest = if pauses { LOWEST_QUARTER } else { LOWEST_TENTH };
+        let tops = [
+            calm.map(|calm| top_of_noise(&calm, LOWEST_TENTH, slack, DEVIATIONS_OF_THE_CALM)),
+            restless.map(|restless| top_of_noise(&restless, lowest, slack, DEVIATIONS)),
+        ];
+        tops.into_iter().flatten().min_by(f64::total_cmp)
+    }
+
+    /// How high traffic reaches that has been flat before the newest hour, before the newest two, and so on.
+    fn flat_for_hours(&self) -> Option<f64> {
+        let LeftOut { idle, boot, .. } = self.left_out;
+        let hours = i32::try_from((idle.num_minutes() + 59) / 60).unwrap_or(i32::MAX).max(1);
+        let mut least = f64::INFINITY;
+        for judged in 1..=hours {
+            let until = self.known_until - AN_HOUR.checked_mul(judged)?;
+            let samples = samples(self.network_in, self.of_late(), until, boot);
+            least = least.min(flat_top(&in_order(&samples), self.network_in.period, self.slack())?);
+        }
+        Some(least)
     }
 }
 
@@ -211,14 +249,14 @@ fn flat_top(sorted: &[f64], period: TimeDelta, slack: f64) -> Option<f64> {
     let long_enough = i32::try_from(sorted.len()).is_ok_and(|count| period * count >= FLAT_FOR);
     let median = *sorted.get(sorted.len() / 2)?;
     let is_flat = long_enough && median <= FLAT * sorted[sorted.len() / 10];
-    is_flat.then(|| top_of_noise(sorted, slack, DEVIATIONS_OF_THE_RESTLESS).min(FLAT * median))
+    is_flat.then(|| top_of_noise(sorted, LOWEST_TENTH, slack, DEVIATIONS).min(FLAT * median))
 }
 
 /// How high the noise reaches. Visitors only ever add to it, so it is the lowest heap of samples: begun at the
-/// lowest tenth and widened as long as more samples lie within reach of its middle. How far that is, the lower half of the
+/// `lowest` part and widened as long as more samples lie within reach of its middle. How far that is, the lower half of the
 /// heap tells, in which there are no visitors: so many of its `deviations`.
-fn top_of_noise(sorted: &[f64], slack: f64, deviations: f64) -> f64 {
-    let mut top = sorted[(sorted.len() / 10).max(1)] + slack;
+fn top_of_noise(sorted: &[f64], lowest: usize, slack: f64, deviations: f64) -> f64 {
+    let mut top = sorted[(sorted.len() / lowest).max(1)] + slack;
     loop {
         let heap = &sorted[..sorted.partition_point(|value| *value <= top)];
         let middle = heap[heap.len() / 2];

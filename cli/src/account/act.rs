@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_ec2::types::Tag;
 use chrono::{DateTime, Utc};
 use shared::cloud::{Cloud, Metric, Targets};
-use shared::config::Config;
+use shared::config::{self, Config};
 use shared::idle::IdleDecision;
 use shared::model::{HostName, Instance, InstanceState};
 use shared::overrides::{Overrides, overrides};
@@ -70,7 +70,11 @@ impl Account {
         let found = self.cloud.instances(&targets).await.map_err(|error| SetUpError::Unread(of_port(&error)))?;
         let config = set_up.config()?;
         let found = found.into_iter().filter(|instance| !instance.state.is_gone());
-        let (mut found, others): (Vec<_>, Vec<_>) = found.partition(|it| set_up.stack.is_none() || config.is_for(it));
+        // Where the stack goes by tags an instance is acted on under no other name than it carries.
+        let tag = |it: &Instance| config::APP_DOMAIN.tag.and_then(|tag| it.tags.get(tag)).cloned();
+        let has_name = |it: &Instance| config.instance_id.is_some() || tag(it).as_deref() == Some(set_up.host.as_str());
+        let (mut found, others): (Vec<_>, Vec<_>) =
+            found.partition(|it| set_up.stack.is_none() || (config.is_for(it) && has_name(it)));
         match (found.pop(), found.len()) {
             (Some(instance), 0) => {
                 let is_stacks_own = set_up.host == config.app_domain;
@@ -78,7 +82,14 @@ impl Account {
                 Ok((instance, overrides))
             }
             (None, _) => Err(match others.into_iter().next() {
-                Some(other) => SetUpError::NotFound { instance: other.id, why: not_of_fleet(config.fleet.as_deref()) },
+                Some(other) => {
+                    let why = if has_name(&other) {
+                        not_of_fleet(config.fleet.as_deref())
+                    } else {
+                        format!("it lacks the tag catnap:host={}", set_up.host)
+                    };
+                    SetUpError::NotFound { instance: other.id, why }
+                }
                 None => SetUpError::NoInstance(set_up.host.clone()),
             }),
             (Some(_), others) => Err(SetUpError::Instances(set_up.host.clone(), others + 1)),

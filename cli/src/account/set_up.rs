@@ -108,6 +108,9 @@ impl SetUp {
     }
 }
 
+/// Whether there is a stack is told by this call.
+const DESCRIBE_STACKS: &str = "cloudformation:DescribeStacks";
+
 /// What the operator names beside a stack.
 #[derive(Debug, Clone)]
 struct Asked {
@@ -175,15 +178,19 @@ impl Account {
         match self.stack_or_app(name.clone()).await {
             Ok(stack) if is_named => asked.of(stack),
             Ok(stack) => {
-                let own = stack.host.clone();
+                let (own, is_by_id) = (stack.host.clone(), stack.instance.is_some());
                 match asked.clone().of(stack) {
-                    Ok(set_up) if set_up.host == own || self.finds(&set_up).await => Ok(set_up),
+                    Ok(set_up) if is_by_id || (set_up.host == own && asked.instance.is_none()) => Ok(set_up),
+                    Ok(set_up) if self.finds(&set_up).await? => Ok(set_up),
+                    Err(error) if asked.host()?.as_ref() == Some(&own) => Err(error),
                     _ => asked.by_hand(|host| format!("the stack {name} is not for {host}")),
                 }
             }
             Err(error) if is_named => Err(error),
             // It may be there, and say something else than the defaults: only who never may look goes on.
-            Err(SetUpError::Unread(unread)) if !unread.message.starts_with("AccessDenied") => {
+            Err(SetUpError::Unread(unread))
+                if unread.operation != DESCRIBE_STACKS || !unread.message.starts_with("AccessDenied") =>
+            {
                 Err(SetUpError::Unread(unread))
             }
             Err(error) => asked.by_hand(|_| error.to_string().lines().next().unwrap_or_default().into()),
@@ -200,9 +207,9 @@ impl Account {
     }
 
     /// Whether the stack's functions find an instance of this name by its tags.
-    async fn finds(&self, set_up: &SetUp) -> bool {
-        let carriers = self.carriers(set_up).await.unwrap_or_default();
-        set_up.instance.as_ref().map_or(!carriers.own.is_empty(), |id| carriers.own.contains(id))
+    async fn finds(&self, set_up: &SetUp) -> Result<bool, SetUpError> {
+        let carriers = self.carriers(set_up).await.map_err(SetUpError::Unread)?;
+        Ok(set_up.instance.as_ref().map_or(!carriers.own.is_empty(), |id| carriers.own.contains(id)))
     }
 
     /// A stack of `template.yaml`, or of `app/template.yaml`: that is one app of the stack that it names.
@@ -237,7 +244,8 @@ impl Account {
         }
         // arn:PARTITION:cloudformation:REGION:ACCOUNT:stack/NAME/ID
         let words: Vec<_> = id.split(':').collect();
-        let role = self.resource(client, &name, "StarterRole").await?;
+        // Only one check of the doctor's wants it.
+        let role = self.resource(client, &name, "StarterRole").await.ok().flatten();
         let arn = |name: Option<String>, of: fn(&str, &str, &str, &str) -> String| match words.as_slice() {
             [_, partition, _, region, account, ..] => name.map(|name| of(partition, region, account, &name)),
             _ => None,
@@ -270,7 +278,7 @@ impl Account {
         let answer = match client.describe_stacks().stack_name(name).send().await {
             Ok(answer) => answer,
             Err(error) if is(&error, &["ValidationError"]) => return Err(no_stack()),
-            Err(error) => return Err(SetUpError::Unread(unread("cloudformation:DescribeStacks", &error))),
+            Err(error) => return Err(SetUpError::Unread(unread(DESCRIBE_STACKS, &error))),
         };
         let stack = answer.stacks().first().ok_or_else(no_stack)?;
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();

@@ -33,6 +33,7 @@ pub(super) fn missing(facts: &Facts) -> Option<Finding> {
 pub(super) fn of_stopper(facts: &Facts) -> Option<Finding> {
     let (config, record) = (facts.config()?, facts.half(Failover::Primary)?);
     let leads = record.health_check.as_deref()?;
+    facts.stacks_check.as_ref().ok()?;
     // What puts another health check into the record, or tags the instance, mends this as well.
     let is_told = [missing, by_name, kind].iter().any(|check| check(facts).is_some());
     if is_told || super::instance::missing(facts).is_some() {
@@ -68,8 +69,9 @@ pub(super) fn of_stopper(facts: &Facts) -> Option<Finding> {
 fn make_the_stacks_own(facts: &Facts) -> Vec<String> {
     let key = "HealthCheckInterval";
     let is_10 = facts.stack.iter().any(|stack| stack.parameters.get(key).is_some_and(|seconds| seconds == "10"));
-    let seconds = if is_10 { "30" } else { "10" };
-    deploy(facts, &[(key, seconds)]).into_iter().collect()
+    let (seconds, before) = if is_10 { ("30", "10") } else { ("10", "30") };
+    let note = format!("# afterwards the same with {before}, if you like: 10 seconds cost more, and are more traffic");
+    deploy(facts, &[(key, seconds)]).into_iter().chain([note]).collect()
 }
 
 /// The stack's own health check for the record, if it will do; else a new one.
@@ -81,7 +83,10 @@ fn put_another(facts: &Facts) -> Vec<String> {
             vec![upsert_primary(facts, &check.id)]
         }
         // The functions go by the stack's own, and it is gone.
-        None if leads.is_some() && leads == config.and_then(|it| it.health_check_id.as_ref()).map(|id| id.as_str()) => {
+        None if facts.stacks_check.is_ok()
+            && leads.is_some()
+            && leads == config.and_then(|it| it.health_check_id.as_ref()).map(|id| id.as_str()) =>
+        {
             make_the_stacks_own(facts)
         }
         _ => make_and_put(facts),

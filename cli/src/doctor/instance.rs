@@ -56,12 +56,26 @@ fn not_found(facts: &Facts, instance: &Instance) -> Option<Finding> {
     };
     let surplus = (config.fleet.is_none() && instance.tags.contains_key("catnap:fleet"))
         .then(|| aws(facts, &format!("ec2 delete-tags --resources {} --tags Key=catnap:fleet", instance.id)));
+    let mut mend: Vec<_> = surplus.into_iter().chain([tag(facts, instance.id.as_str())]).collect();
+    if let Some(owner) = owner(instance, is_host) {
+        mend.iter_mut().for_each(|command| command.insert_str(0, "# "));
+        mend.insert(0, format!("# this takes it from {owner}, which could then neither wake nor nap it:"));
+    }
     Some(Finding::error(
         "instance",
         format!("the stack does not find {}: {lacks}", instance.id),
         "There is nothing to wake. Without an InstanceId the functions know an instance by its tags alone.",
-        surplus.into_iter().chain([tag(facts, instance.id.as_str())]).collect(),
+        mend,
     ))
+}
+
+/// Whose it is by its tags, if that is another app or, where the name is the right one, another fleet.
+fn owner(instance: &Instance, is_host: bool) -> Option<String> {
+    let tag = |key: &str| instance.tags.get(key).filter(|value| !value.is_empty());
+    match tag("catnap:host") {
+        Some(app) if !is_host => Some(app.clone()),
+        _ => tag("catnap:fleet").map(|fleet| format!("the fleet {fleet}")),
+    }
 }
 
 /// Why an instance that carries the name is none of this stack's.

@@ -274,10 +274,11 @@ fn earliest_nap(facts: &Facts<'_>, unseen: bool) -> Option<DateTime<Utc>> {
         .into_iter()
         .flatten()
         .fold(now, DateTime::max);
-    match super::window(facts, at) {
-        Some(window) => window.until,
-        None => Some(at),
+    let mut at = at;
+    while let Some(window) = super::window(facts, at) {
+        at = window.until?; // another may begin soon after it
     }
+    Some(at)
 }
 
 /// A time to read: the day only if it is not the same.

@@ -129,6 +129,39 @@ fn those_who_work_on_do_not_become_their_own_noise() {
     assert!(floor_of(&series(90, at_work)).bytes <= bound());
 }
 
+/// Never calm: up and down by some KB from one datapoint to the next.
+fn restless(index: i64) -> f64 {
+    (index * 37).rem_euclid(101) as f64 * 160.0
+}
+
+#[test]
+fn noise_that_has_become_restless_is_learned_as_soon_as_the_calm_one_is_no_longer_of_late() {
+    // An agent that comes and goes was installed seventeen hours ago.
+    let value = |index| noise(index) + if index < 100 { 0.0 } else { restless(index) };
+    let floor = floor_of(&series(100 + 205, value));
+    assert!(floor.bytes > 45_000.0, "{floor:?}");
+}
+
+#[test]
+fn what_an_earlier_health_check_sent_teaches_nothing_of_the_present_one() {
+    let check = HealthCheckConfig::new(CheckKind::Https, 10, 8);
+    let long_ago = (0..100).map(|index| Point { at: at(index), value: 14_000.0 });
+    let since_this_morning = (800..850).map(|index| Point { at: at(index), value: 470_000.0 + 2.0 * restless(index) });
+    let points = long_ago.chain(since_this_morning).collect();
+    let series = Series { period: TimeDelta::minutes(5), points };
+    let floor = super::floor(Some(&check), &series, at(850), left_out(AN_HOUR));
+    assert!(floor.bytes > 490_000.0, "{floor:?}");
+}
+
+#[test]
+fn a_floor_is_no_less_watchful_for_a_calm_stretch() {
+    // At work since the morning, and three quarters of an hour in which a tab asked for the same again and again.
+    let at_work = |index: i64| LIGHT_PAGE * steady(index);
+    let value = |index| noise(index) + if (40..49).contains(&index) { 13_000.0 } else { at_work(index) };
+    let without = |index| noise(index) + at_work(index);
+    assert!(floor_of(&series(90, value)).bytes <= floor_of(&series(90, without)).bytes + 1_000.0);
+}
+
 #[test]
 fn a_fleet_shares_what_it_looks_back() {
     let minutes = |period, targets| look_back(AN_HOUR, TimeDelta::minutes(period), targets).num_minutes();

@@ -69,7 +69,14 @@ fn a_record_without_a_health_check_gets_the_stack_s_and_no_second_one_is_made() 
     });
     assert_eq!(change_batch(&by_name[0])["Changes"][0]["ResourceRecordSet"]["HealthCheckId"], "check-1");
     let gone = mend(|it| (it.health_check, it.stacks_check) = (Ok(None), Ok(None)));
-    assert_eq!(gone, [format!("{DEPLOY} HealthCheckInterval=10")], "the functions go by the stack's own alone");
+    assert_eq!(gone[0], format!("{DEPLOY} HealthCheckInterval=10"), "the functions go by the stack's own alone");
+    assert!(gone[1].starts_with("# afterwards the same with 30"), "{gone:?}");
+    let unread = mend(|it| {
+        records(it)[0].health_check = Some("check-2".into());
+        health(it).id = "check-2".into();
+        it.stacks_check = Err(refused("route53:GetHealthCheck"));
+    });
+    assert!(unread.iter().all(|line| !line.contains("HealthCheckInterval")), "it may be there: {unread:?}");
 }
 
 #[test]
@@ -93,7 +100,7 @@ fn the_stopper_goes_by_the_check_that_leads_visitors() {
         it.stacks_check = Ok(None);
         it.stack.as_mut().unwrap().parameters.insert("HealthCheckInterval".into(), "10".into());
     });
-    assert_eq!(gone, [format!("{DEPLOY} HealthCheckInterval=30")]);
+    assert_eq!(gone[0], format!("{DEPLOY} HealthCheckInterval=30"));
 }
 
 #[test]
@@ -119,7 +126,17 @@ fn an_instance_is_found_again_by_what_the_stack_goes_by() {
         [("catnap:host", "app.example.com"), ("catnap:fleet", "prod")].map(|(key, it)| (key.into(), it.into())).into();
     let finding = examine(&of_another_fleet).remove(0);
     assert!(finding.what.ends_with("a catnap:fleet as well, and the stack has no Fleet"), "{}", finding.what);
-    assert!(finding.mend[0].contains("delete-tags --resources i-0123456789abcdef0 --tags Key=catnap:fleet "));
+    assert_eq!(finding.mend[0], "# this takes it from the fleet prod, which could then neither wake nor nap it:");
+    assert!(
+        finding.mend[1].starts_with("# aws ec2 delete-tags --resources i-0123456789abcdef0 --tags Key=catnap:fleet ")
+    );
+    let mut of_another_app = well();
+    set(&mut of_another_app, &[("CATNAP_INSTANCE_ID", "")]);
+    of_another_app.carriers = Ok(Vec::new());
+    instance(&mut of_another_app).tags = [("catnap:host".into(), "first.example.com".into())].into();
+    let finding = examine(&of_another_app).remove(0);
+    assert!(finding.mend[0].contains("takes it from first.example.com"), "{:?}", finding.mend);
+    assert!(finding.mend.iter().all(|line| line.starts_with("# ")), "nothing to type without a thought");
 }
 
 #[test]

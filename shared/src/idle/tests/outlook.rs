@@ -95,6 +95,8 @@ fn windows_and_times_are_looked_ahead_to() {
     // Quiet at 12:40, and by then inside the next window.
     let next = window("Sun 12:30-24:00 UTC + Mon 00:00-08:00 UTC").but(|it| it.active(30));
     assert_eq!(words(&next), "naps at the first tick after 2026-03-02 08:00 UTC if it stays quiet");
+    let two = window("Sun 10:00-14:00 UTC + Sun 14:05-15:00 UTC");
+    assert_eq!(words(&two), "naps at the first tick after 15:00 UTC if it stays quiet");
     assert_eq!(told(&window("00:00-24:00 UTC")).but_for, Some(Obstacle::EndlessWindow));
     let until = idle().but(|it| it.keep_awake_until = Some(noon() + minutes(90)));
     assert_eq!(words(&until), "naps at the first tick after 13:30 UTC if it stays quiet");
