@@ -32,10 +32,11 @@ fn five_hundred_stories_break_no_law() {
             _ => None,
         }));
         let told = tell(&story).unwrap();
-        if !told.broken.is_empty()
-            && let (_, Some(find)) = search(seed).unwrap()
-        {
-            let _ = writeln!(finds, "{}\n{}{}", find.law, find.story, timeline(&find.outcome.events).join("\n"));
+        if !told.broken.is_empty() {
+            let _ = writeln!(finds, "seed {seed}: {}", told.broken.join("; "));
+            if let (_, Some(find)) = search(seed).unwrap() {
+                let _ = writeln!(finds, "{}\n{}{}", find.law, find.story, timeline(&find.outcome.events).join("\n"));
+            }
         }
         for event in told.events {
             match event.what {

@@ -274,15 +274,18 @@ def test_the_month_s_hours_and_what_they_saved(set_up: SetUp, catnap: Catnap) ->
 
 def test_a_watched_status_goes_on_when_a_call_fails(set_up: SetUp, catnap: Catnap) -> None:
     with catnap.begin("status", "--watch=1") as watch:
-        assert watch.stdout and watch.stderr
-        shown, told = Lines(watch.stdout), Lines(watch.stderr)
-        first = f"{HOST} ({set_up.instance}) is awake since "
-        wait_until(lambda: shown.count(first) >= 2, "the second look")
-        set_up.moto.refuse("DescribeInstances", "AccessDenied", 403)
-        wait_until(lambda: told.count("error: ec2:DescribeInstances cannot be called: AccessDenied") == 1, "the error")
-        before = shown.count(first)
-        wait_until(lambda: shown.count(first) > before, "the look after it")
-        watch.kill()
+        try:
+            assert watch.stdout and watch.stderr
+            shown, told = Lines(watch.stdout), Lines(watch.stderr)
+            first = f"{HOST} ({set_up.instance}) is awake since "
+            wait_until(lambda: shown.count(first) >= 2, "the second look")
+            set_up.moto.refuse("DescribeInstances", "AccessDenied", 403)
+            refused = "error: ec2:DescribeInstances cannot be called: AccessDenied"
+            wait_until(lambda: told.count(refused) == 1, "the error")
+            before = shown.count(first)
+            wait_until(lambda: shown.count(first) > before, "the look after it")
+        finally:
+            watch.kill()
     assert "there is no stack none" in refusal(catnap, "status", "none", "--watch"), "the first look has to succeed"
 
 
