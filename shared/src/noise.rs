@@ -69,8 +69,11 @@ const CHECKS: f64 = 2.0;
 /// …or so many of its own standard deviations. With three, light pages drown that two and a half show; with two,
 /// checkers that vary by a tenth keep the instance awake…
 const DEVIATIONS: f64 = 2.5;
-/// …but of what is calm, and has no visitors in it, so many.
-const DEVIATIONS_OF_THE_CALM: f64 = 1.9;
+/// …but of what is calm, and has no visitors in it, so many. With fewer it would be one of the 48 datapoints of four
+/// hours that exceeds them…
+const DEVIATIONS_OF_THE_CALM: f64 = 1.95;
+/// …and under detailed monitoring, one of 240.
+const DEVIATIONS_OF_CALM_MINUTES: f64 = 2.75;
 /// From the median deviation to the standard deviation, in noise that is normal.
 const TO_STANDARD: f64 = 1.4826;
 
@@ -119,6 +122,10 @@ pub struct LeftOut {
     /// Whether there are times without checkers, before naps and after wakes. Such a floor would make activity of the
     /// checkers when they are back.
     pub pauses: bool,
+}
+
+fn deviations_of_the_calm(period: TimeDelta) -> f64 {
+    if period < TimeDelta::minutes(5) { DEVIATIONS_OF_CALM_MINUTES } else { DEVIATIONS_OF_THE_CALM }
 }
 
 /// The floor of a target: what its own traffic teaches, else the most that its health check is known to send.
@@ -178,7 +185,7 @@ impl Traffic<'_> {
         let restless = Some(in_order(&of_late)).filter(enough);
         let lowest = if pauses { LOWEST_QUARTER } else { LOWEST_TENTH };
         let tops = [
-            calm.map(|calm| top_of_noise(&calm, LOWEST_TENTH, slack, DEVIATIONS_OF_THE_CALM)),
+            calm.map(|calm| top_of_noise(&calm, LOWEST_TENTH, slack, deviations_of_the_calm(period))),
             restless.map(|restless| top_of_noise(&restless, lowest, slack, DEVIATIONS)),
         ];
         tops.into_iter().flatten().min_by(f64::total_cmp)
