@@ -69,11 +69,8 @@ const CHECKS: f64 = 2.0;
 /// …or so many of its own standard deviations. With three, light pages drown that two and a half show; with two,
 /// checkers that vary by a tenth keep the instance awake…
 const DEVIATIONS: f64 = 2.5;
-/// …but of what is calm, and has no visitors in it, so many. With fewer it would be one of the 48 datapoints of four
-/// hours that exceeds them…
-const DEVIATIONS_OF_THE_CALM: f64 = 1.95;
-/// …and under detailed monitoring, one of 240.
-const DEVIATIONS_OF_CALM_MINUTES: f64 = 2.75;
+/// …but of what is calm, and has no visitors in it, so many.
+const DEVIATIONS_OF_THE_CALM: f64 = 1.75;
 /// From the median deviation to the standard deviation, in noise that is normal.
 const TO_STANDARD: f64 = 1.4826;
 
@@ -105,11 +102,16 @@ pub enum Source {
 #[must_use]
 pub fn look_back(idle: TimeDelta, period: TimeDelta, targets: usize) -> TimeDelta {
     let share = i32::try_from(DATAPOINTS_OF_A_FLEET / targets.max(1)).unwrap_or_default();
-    learned_from(period).max(idle + AN_HOUR).max(LOOK_FAR_BACK.min(period * share))
+    let far = if is_detailed(period) { TimeDelta::zero() } else { LOOK_FAR_BACK.min(period * share) };
+    learned_from(period).max(idle + AN_HOUR).max(far)
+}
+
+fn is_detailed(period: TimeDelta) -> bool {
+    period < TimeDelta::minutes(5)
 }
 
 fn learned_from(period: TimeDelta) -> TimeDelta {
-    if period < TimeDelta::minutes(5) { LOOK_BACK_DETAILED } else { LOOK_BACK }
+    if is_detailed(period) { LOOK_BACK_DETAILED } else { LOOK_BACK }
 }
 
 /// What of a target's traffic teaches nothing.
@@ -122,10 +124,6 @@ pub struct LeftOut {
     /// Whether there are times without checkers, before naps and after wakes. Such a floor would make activity of the
     /// checkers when they are back.
     pub pauses: bool,
-}
-
-fn deviations_of_the_calm(period: TimeDelta) -> f64 {
-    if period < TimeDelta::minutes(5) { DEVIATIONS_OF_CALM_MINUTES } else { DEVIATIONS_OF_THE_CALM }
 }
 
 /// The floor of a target: what its own traffic teaches, else the most that its health check is known to send.
@@ -181,11 +179,12 @@ impl Traffic<'_> {
         let enough = |values: &Vec<f64>| values.len() >= A_FEW;
         let calm = |samples: &[Point]| Some(calm(samples, period, slack)).filter(enough);
         let long_ago = || is_little.then(|| teaching(DateTime::<Utc>::MIN_UTC, least));
-        let calm = calm(&of_late).or_else(|| calm(&long_ago()?));
+        // Minutes need no calm: also of people who work on, many have nobody in them.
+        let calm = if is_detailed(period) { None } else { calm(&of_late).or_else(|| calm(&long_ago()?)) };
         let restless = Some(in_order(&of_late)).filter(enough);
         let lowest = if pauses { LOWEST_QUARTER } else { LOWEST_TENTH };
         let tops = [
-            calm.map(|calm| top_of_noise(&calm, LOWEST_TENTH, slack, deviations_of_the_calm(period))),
+            calm.map(|calm| top_of_noise(&calm, LOWEST_TENTH, slack, DEVIATIONS_OF_THE_CALM)),
             restless.map(|restless| top_of_noise(&restless, lowest, slack, DEVIATIONS)),
         ];
         tops.into_iter().flatten().min_by(f64::total_cmp)
