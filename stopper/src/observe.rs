@@ -178,8 +178,7 @@ impl<C: Cloud, S: Sink> Stopper<C, S> {
         }
         let (mut ids, mut queries) = (HashMap::<_, Vec<_>>::new(), Vec::new());
         let lacking: Vec<_> = targets.iter().enumerate().filter(|(_, target)| target.lacks_facts(now)).collect();
-        for (index, target) in &lacking {
-            let index = *index;
+        for &(index, target) in &lacking {
             if let (HealthCheckRef::Id(id), HealthCheck::Unknown, None) =
                 (&target.overrides.health_check, &target.health_check, target.steerable())
             {
